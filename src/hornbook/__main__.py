@@ -1,0 +1,105 @@
+"""The command line: stages of the graph, and what people do with them."""
+
+import errno
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from hornbook.errors import HornbookError
+
+COMMANDS = {
+    "compose": ("hornbook.compose", "conf/ and overrides -> params.yaml; --check only compares"),
+    "run": ("hornbook.lineage.run", "bring stages up to date through DVC, several side by side"),
+    "status": ("hornbook.lineage.status", "which stages are out of date, and why"),
+    "diff": ("hornbook.lineage.diff", "why two revisions, experiments or the work tree differ"),
+    "experiment": ("hornbook.experiment.commands", "an ablation in a workspace of its own"),
+    "track": ("hornbook.track.runs", "MLflow runs from artifacts and dvc.lock"),
+    "table": ("hornbook.report.terminal", "the benchmark table of the last run"),
+    "teacher": ("hornbook.teacher.server", "serve the procedural teacher: teacher serve --port N"),
+    "books": ("hornbook.books.estimate", "books estimate: tokens, cost, hours before you start"),
+    "sample": ("hornbook.sample.build", "sample build: write the sample inputs again"),
+}
+
+USAGE = """usage: hornbook COMMAND ...        python -m hornbook STAGE [INSTANCE]
+
+Commands (hornbook COMMAND --help tells more):
+{commands}
+
+Stages (DVC runs them; by hand from the root of the checkout, e.g. python -m hornbook
+train phi-1_5):
+{stages}
+
+First steps: `hornbook run` brings the whole graph up to date, `hornbook status` says what
+is stale, `hornbook experiment run NAME web.filter.threshold=4` runs an ablation."""
+
+
+def usage() -> str:
+    """The help text."""
+    from textwrap import fill
+
+    from hornbook.stages import STAGES
+
+    commands = "\n".join(f"  {name:<12}{what}" for name, (_, what) in COMMANDS.items())
+    return USAGE.format(
+        commands=commands,
+        stages=fill(", ".join(STAGES), 92, initial_indent="  ", subsequent_indent="  "),
+    )
+
+
+def dispatch(arguments: Sequence[str]) -> int:
+    """Run a command or a stage.
+
+    Raises:
+        HornbookError: The user can mend it; the message says how.
+    """
+    from hornbook.stages import STAGES
+
+    if not arguments or arguments[0] in {"-h", "--help", "help"}:
+        print(usage())  # noqa: T201
+        return 0 if arguments else 2
+    name, rest = arguments[0], list(arguments[1:])
+    if name in COMMANDS:
+        return int(import_module(COMMANDS[name][0]).main(rest) or 0)
+    if name in STAGES:
+        from hornbook.stage import main as run_stage
+
+        run_stage(arguments)
+        return 0
+    print(f"hornbook: no command or stage {name!r}\n\n{usage()}", file=sys.stderr)  # noqa: T201
+    return 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status: 0 done, 2 a user's error with its message, 130 interrupted."""
+    try:
+        return dispatch(sys.argv[1:] if arguments is None else arguments)
+    except HornbookError as error:
+        return _fail(f"{type(error).__name__}: {error}", 2)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("hornbook"):
+            raise
+        return _fail(
+            f"{sys.executable} has no package {error.name!r}: this is not hornbook's environment; "
+            f"run: make env && source .venv/bin/activate",
+            2,
+        )
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        return _fail(
+            f"the disk is full ({error.filename or 'no file named'}); free some space and run the "
+            f"same command again: finished work is kept, unfinished stages resume",
+            2,
+        )
+    except KeyboardInterrupt:
+        return _fail("interrupted; the same command resumes where it stopped", 130)
+
+
+def _fail(message: str, status: int) -> int:
+    sys.stdout.flush()
+    print(f"hornbook: {message}", file=sys.stderr, flush=True)  # noqa: T201
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,175 @@
+"""`conf/` and overrides in, one validated `params.yaml` out."""
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hornbook.artifacts import write_text
+from hornbook.errors import ConfigError
+
+_RUNTIME = "runtime"
+
+
+def compose(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The composed, resolved and validated values of an experiment.
+
+    Raises:
+        ConfigError: An unknown group option or key, a wrong type, or an impossible combination;
+            the message has the name, what is allowed and the file.
+    """
+    for override in overrides:
+        if override.lstrip("+~").startswith(f"{_RUNTIME}."):
+            raise ConfigError(
+                f"{override}: runtime values are not part of an experiment; set them in "
+                f"conf/runtime/local.yaml or as HORNBOOK_<NAME> in the environment"
+            )
+    values, files = _hydra(root, overrides)
+    from hornbook.train.resolve import resolve
+
+    values["train"] = resolve(values["train"])
+    _validate(values, files)
+    return _sorted(values)
+
+
+def _hydra(root: Path, overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Hydra's composition and the file behind each top-level key."""
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    conf = root / "conf"
+    if not (conf / "config.yaml").exists():
+        raise ConfigError(f"{conf}/config.yaml is not there; run hornbook from a checkout's root")
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(conf.resolve()), version_base=None):
+            composed = hydra_compose("config", list(overrides), return_hydra_config=True)
+            choices = dict(composed.hydra.runtime.choices)
+            plain = OmegaConf.masked_copy(composed, [k for k in composed if k != "hydra"])
+            values = OmegaConf.to_container(plain, resolve=True, throw_on_missing=True)
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
+        raise ConfigError(_explain(root, str(error), overrides)) from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{conf}/config.yaml must compose to a mapping")
+    files = {str(k): f"conf/{k}/{v}.yaml" for k, v in choices.items() if "hydra" not in str(k)}
+    return {str(k): v for k, v in values.items()}, files
+
+
+def _explain(root: Path, message: str, overrides: Sequence[str]) -> str:
+    """Hydra's message in our words where we know better, else as it is."""
+    given = " ".join(overrides) or "(no overrides)"
+    unknown = re.search(r"Could not override '([^']+)'", message)
+    if unknown:
+        key = unknown.group(1)
+        known = sorted(_flat_keys(_hydra(root, ())[0]))
+        near = difflib.get_close_matches(key, known, n=4, cutoff=0.5)
+        parent = key.rpartition(".")[0]
+        allowed = near or [k for k in known if k.startswith(parent)][:12]
+        return f"{given}: conf/ has no key {key!r}; allowed near it: {', '.join(allowed)}"
+    option = re.search(r"Could not find '([^']+)/([^'/]+)'", message)
+    if option:
+        group, name = option.groups()
+        options = sorted(file.stem for file in (root / "conf" / group).glob("*.yaml"))
+        near = difflib.get_close_matches(name, options, n=1)
+        hint = f"; did you mean {group}={near[0]}?" if near else ""
+        return (
+            f"{given}: conf/{group}/ has no {name}.yaml; {group} is one of "
+            f"{', '.join(options) or 'nothing: there is no such group'}{hint}"
+        )
+    return f"{given}: {' '.join(message.split())}"
+
+
+def _flat_keys(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in values.items():
+        yield f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from _flat_keys(value, f"{prefix}{key}.")
+
+
+def _validate(values: Mapping[str, Any], files: Mapping[str, str]) -> None:
+    from pydantic import TypeAdapter, ValidationError
+
+    from hornbook.schema import Params
+
+    try:
+        TypeAdapter(Params).validate_python(values)
+    except ValidationError as error:
+        lines = [_one(dict(found), values, files) for found in error.errors()[:5]]
+        raise ConfigError("\n".join(lines)) from error
+
+
+def _one(found: Mapping[str, Any], values: Mapping[str, Any], files: Mapping[str, str]) -> str:
+    """A pydantic finding as key, value, what is allowed, and the file that says it."""
+    path = [str(part) for part in found["loc"]]
+    key = ".".join(path)
+    parent: Any = values
+    for part in path[:-1]:
+        parent = parent.get(part, {}) if isinstance(parent, Mapping) else {}
+    where = files.get(path[0], "conf/config.yaml") if path else "conf/config.yaml"
+    if found["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
+        allowed = sorted(set(parent) - {path[-1]}) if isinstance(parent, Mapping) else []
+        return f"{where}: {key} is not a setting; beside it are {', '.join(map(str, allowed))}"
+    if found["type"] == "missing":
+        return f"{where}: {key} is missing"
+    message = str(found["msg"]).removeprefix("Value error, ")
+    return f"{where}: {key}={found['input']!r}: {message}"
+
+
+def _sorted(value: Any) -> Any:  # noqa: ANN401 - any YAML value
+    if isinstance(value, Mapping):
+        return {str(key): _sorted(value[key]) for key in sorted(value, key=str)}
+    return [_sorted(item) for item in value] if isinstance(value, list) else value
+
+
+def render(values: Mapping[str, Any]) -> str:
+    """`params.yaml`: sorted, no comments, no anchors, so that equal values are equal bytes."""
+    return yaml.safe_dump(dict(values), sort_keys=True, allow_unicode=True, width=100)
+
+
+def write_params(root: Path, overrides: Sequence[str] = ()) -> bool:
+    """Compose and write `params.yaml`; whether it changed."""
+    text = render(compose(root, overrides))
+    file = root / "params.yaml"
+    if file.exists() and file.read_text("utf-8") == text:
+        return False
+    write_text(file, text)
+    return True
+
+
+def check_params(root: Path, overrides: Sequence[str] = ()) -> list[str]:
+    """The keys in which `params.yaml` differs from what `conf/` composes to now."""
+    from hornbook.lineage.workspace import flatten
+
+    file = root / "params.yaml"
+    now = flatten(compose(root, overrides))
+    was = flatten(yaml.safe_load(file.read_text("utf-8")) or {}) if file.exists() else {}
+    return sorted(k for k in {*now, *was} if now.get(k, _NOTHING) != was.get(k, _NOTHING))
+
+
+_NOTHING = object()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`hornbook compose [--check] [OVERRIDES]`."""
+    root = Path.cwd()
+    overrides = [argument for argument in arguments if argument != "--check"]
+    if "--check" in arguments:
+        changed = check_params(root, overrides)
+        if changed:
+            shown = "\n".join(f"  {key}" for key in changed[:20])
+            more = f"\n  and {len(changed) - 20} more" if len(changed) > 20 else ""
+            raise ConfigError(
+                f"params.yaml is out of date with conf/ in\n{shown}{more}\nrun: hornbook compose"
+            )
+        print("params.yaml is what conf/ composes to")  # noqa: T201
+        return 0
+    is_changed = write_params(root, overrides)
+    print(f"params.yaml {'written' if is_changed else 'unchanged'}")  # noqa: T201
+    return 0

@@ -1,0 +1,16 @@
+"""What every section of the schema shares: strictness and the form of an expectation."""
+
+from typing import Any
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, config=STRICT)
+class Expectation:
+    """One Great Expectations expectation: `type` in snake case, `kwargs` as its class takes them."""
+
+    type: str
+    kwargs: dict[str, Any]

@@ -1,0 +1,285 @@
+"""Bring stages up to date through DVC, independent ones side by side.
+
+DVC decides and records; this only orders `dvc repro --single-item` calls by the graph, which
+`dvc repro` alone would run one after another.
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from hornbook.errors import ConfigError, StageError
+from hornbook.lineage.manifest import Graph, load_graph, load_lock
+from hornbook.lineage.workspace import Hasher, stale_stages
+
+Outcome = Literal["executed", "unchanged", "run cache"]
+
+
+def dvc_environment() -> dict[str, str]:
+    """The environment of a DVC process: our interpreter first on PATH, nobody called unasked."""
+    here = str(Path(sys.executable).parent)
+    return {
+        **os.environ,
+        "PATH": os.pathsep.join([here, os.environ.get("PATH", "")]),
+        "DVC_NO_ANALYTICS": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def repro_command(stage: str, *, force: bool = False) -> list[str]:
+    """The command that brings one stage up to date; waits for DVC's lock rather than failing."""
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
+    return [*command, "--force"] if force else command
+
+
+def outcome_of(line: str) -> Outcome | None:
+    """What a line of DVC's output says became of the stage."""
+    if "didn't change, skipping" in line:
+        return "unchanged"
+    if "is cached - skipping run" in line:
+        return "run cache"
+    return None
+
+
+@dataclass
+class Repro:
+    """One `dvc repro` of one stage; its lines go to `say` while it runs."""
+
+    root: Path
+    stage: str
+    say: Callable[[str], None]
+    force: bool = False
+    environment: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[str] | None = None
+
+    def run(self) -> Outcome:
+        """Bring the stage up to date.
+
+        Raises:
+            StageError: DVC or the stage failed; the last lines are in the message.
+        """
+        outcome: Outcome = "executed"
+        tail: list[str] = []
+        self.process = subprocess.Popen(
+            repro_command(self.stage, force=self.force),
+            cwd=self.root,
+            env=dvc_environment() | self.environment,
+            text=True,
+            errors="replace",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # so that a cancel reaches the stage behind DVC as well
+        )
+        assert self.process.stdout is not None
+        for raw in self.process.stdout:
+            line = raw.rstrip()
+            outcome = outcome_of(line) or outcome
+            tail = [*tail[-30:], line]
+            if line and not is_chatter(line):
+                self.say(line)
+        if self.process.wait():
+            raise StageError(_failure(self.root, self.stage, tail))
+        return outcome
+
+    def kill(self) -> None:
+        """End DVC and the stage process it started; DVC gets a moment to release its locks."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        for number in (signal.SIGINT, signal.SIGKILL):
+            try:
+                os.killpg(self.process.pid, number)
+                self.process.wait(timeout=5)
+            except ProcessLookupError:
+                return
+            except subprocess.TimeoutExpired:
+                continue
+
+
+_CHATTER = (
+    "To track the changes with git",
+    "git add dvc.lock",
+    "To enable auto staging",
+    "dvc config core.autostage",
+    "Use `dvc push`",
+    "Updating lock file",
+    "Generating lock file",
+    "> PYTHONPATH=",
+)
+
+
+def is_chatter(line: str) -> bool:
+    """Whether DVC says it for people who use DVC by hand."""
+    return line.strip().startswith(_CHATTER) or not line.strip()
+
+
+def _failure(root: Path, stage: str, tail: Sequence[str]) -> str:
+    out = load_graph(root).stages[stage].out
+    told = "\n".join(line for line in tail[-12:] if not is_chatter(line))
+    return (
+        f"{stage} failed:\n{told}\n"
+        f"its last good artifact is in the cache; to put it back: dvc checkout {out}"
+    )
+
+
+def restore(root: Path, out: str) -> bool:
+    """Put the recorded artifact of a failed stage back; whether there was one."""
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "--wait-for-lock", "checkout", out],
+        cwd=root,
+        env=dvc_environment(),
+        capture_output=True,
+        check=False,
+    )
+    return done.returncode == 0
+
+
+def select(graph: Graph, names: Sequence[str]) -> list[str]:
+    """The named stages or families with everything upstream, in order.
+
+    Raises:
+        ConfigError: A name is neither a stage nor a family.
+    """
+    chosen: set[str] = set()
+    for name in names:
+        found = [s.name for s in graph.stages.values() if name in {s.name, s.family}]
+        if not found:
+            families = sorted({stage.family for stage in graph.stages.values()})
+            raise ConfigError(f"no stage {name!r}; the stages are {', '.join(families)}")
+        chosen |= {*found, *graph.ancestors(found)}
+    return [name for name in graph.stages if name in chosen or not names]
+
+
+@dataclass
+class Outcomes:
+    """What became of each stage of a run."""
+
+    done: dict[str, Outcome]
+    failed: dict[str, str]
+    skipped: list[str]
+
+
+def run_stages(
+    root: Path, names: Sequence[str], *, jobs: int, say: Callable[[str], None]
+) -> Outcomes:
+    """Bring `names` up to date in the order of the graph, at most `jobs` side by side.
+
+    A failure stops what depends on it; the rest goes on, and the failed stage's last good
+    artifact is put back.
+    """
+    graph = load_graph(root)
+    waiting = list(names)
+    result = Outcomes({}, {}, [])
+    running: dict[Future[Outcome], str] = {}
+    repros: dict[str, Repro] = {}
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        try:
+            while waiting or running:
+                for name in _ready(graph, waiting, result, running, jobs):
+                    repros[name] = Repro(root, name, say)
+                    running[pool.submit(repros[name].run)] = name
+                if not running:
+                    break
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    name = running.pop(future)
+                    _settle(root, graph, name, future, result, say)
+        except BaseException:
+            for repro in repros.values():
+                repro.kill()
+            raise
+    result.skipped = waiting
+    return result
+
+
+def _ready(
+    graph: Graph,
+    waiting: list[str],
+    result: Outcomes,
+    running: dict[Future[Outcome], str],
+    jobs: int,
+) -> list[str]:
+    """Take from `waiting` what may start now: the longest chains first, as they are the last."""
+    busy = {*waiting, *running.values(), *result.failed}
+    free = [n for n in waiting if not busy & graph.ancestors([n])]
+    free.sort(key=lambda name: -len(graph.descendants([name])))
+    chosen = free[: jobs - len(running)]
+    for name in chosen:
+        waiting.remove(name)
+    return chosen
+
+
+def _settle(
+    root: Path,
+    graph: Graph,
+    name: str,
+    future: Future[Outcome],
+    result: Outcomes,
+    say: Callable[[str], None],
+) -> None:
+    try:
+        result.done[name] = future.result()
+    except StageError as error:
+        result.failed[name] = str(error)
+        back = restore(root, graph.stages[name].out)
+        say(f"{name}: failed{'; its last good artifact is back in place' if back else ''}")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`hornbook run [STAGE ...]`."""
+    parser = argparse.ArgumentParser(
+        prog="hornbook run",
+        description="Bring stages, with everything upstream of them, up to date through DVC. "
+        "What has not changed costs nothing; what was interrupted resumes.",
+        epilog="examples: hornbook run; hornbook run train@phi-1_5; hornbook run report --jobs 1",
+    )
+    parser.add_argument("stages", nargs="*", help="a stage (train@phi-1_5) or a family (train)")
+    parser.add_argument("--jobs", type=int, help="stages side by side (default: runtime.jobs)")
+    options = parser.parse_args(list(arguments))
+    from hornbook.runtime import load_runtime
+
+    root = Path.cwd()
+    graph = load_graph(root)
+    names = select(graph, options.stages)
+    hasher = Hasher(root)
+    stale = stale_stages(graph, load_lock(root), hasher, names)
+    hasher.save()
+    if not stale:
+        print(f"all {len(names)} stages are up to date: nothing to do")  # noqa: T201
+        return 0
+    print(f"{len(stale)} of {len(names)} stages to bring up to date")  # noqa: T201
+    return _report(
+        run_stages(root, list(stale), jobs=options.jobs or load_runtime(root).jobs, say=_printer())
+    )
+
+
+def _printer() -> Callable[[str], None]:
+    started, lock = time.monotonic(), threading.Lock()
+
+    def say(line: str) -> None:
+        seconds = round(time.monotonic() - started)
+        with lock:
+            sys.stdout.write(f"{seconds // 60:>3}:{seconds % 60:02d}  {line}\n")
+            sys.stdout.flush()
+
+    return say
+
+
+def _report(result: Outcomes) -> int:
+    counts = {kind: list(result.done.values()).count(kind) for kind in ("executed", "run cache")}
+    told = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+    print(f"{len(result.done)} stages done ({told or 'all unchanged'})")  # noqa: T201
+    if not result.failed:
+        return 0
+    for message in result.failed.values():
+        print(f"hornbook: {message}", file=sys.stderr)  # noqa: T201
+    if result.skipped:
+        print(f"not run because of it: {', '.join(result.skipped)}", file=sys.stderr)  # noqa: T201
+    return 2

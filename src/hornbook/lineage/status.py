@@ -1,0 +1,38 @@
+"""Which stages are out of date, and why: what the Dagster UI shows as unsynced."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from hornbook.lineage.manifest import load_graph, load_lock
+from hornbook.lineage.run import select
+from hornbook.lineage.workspace import Hasher, Reason, stale_stages
+
+
+def status(root: Path, names: Sequence[str] = ()) -> dict[str, list[Reason]]:
+    """Out-of-date stages in topological order with their reasons."""
+    graph = load_graph(root)
+    hasher = Hasher(root)
+    found = stale_stages(graph, load_lock(root), hasher, select(graph, names))
+    hasher.save()
+    return found
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`hornbook status [STAGE ...] [--json]`; exit status 1 when something is out of date."""
+    parser = argparse.ArgumentParser(
+        prog="hornbook status",
+        description="Which stages are out of date and why. Exit status 1 when any is.",
+    )
+    parser.add_argument("stages", nargs="*", help="a stage or family; default: the whole graph")
+    parser.add_argument("--json", action="store_true", help="machine-readable")
+    options = parser.parse_args(list(arguments))
+    found = status(Path.cwd(), options.stages)
+    if options.json:
+        print(json.dumps({n: [str(r) for r in rs] for n, rs in found.items()}))  # noqa: T201
+    elif not found:
+        print("every stage is up to date")  # noqa: T201
+    for name, reasons in () if options.json else found.items():
+        print(f"{name:<28} {'; '.join(str(reason) for reason in reasons[:4])}")  # noqa: T201
+    return 1 if found else 0

@@ -1,0 +1,61 @@
+"""Where a stage runs. Nothing here may change a byte of a result, so nothing here is identity.
+
+Values come, later ones winning, from `conf/runtime/default.yaml`, the ignored
+`conf/runtime/local.yaml` and `HORNBOOK_<NAME>` in the environment.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from hornbook.config import STRICT
+from hornbook.errors import ConfigError
+
+
+@dataclass(frozen=True, config=STRICT)
+class Runtime:
+    """Processes, endpoints and reporting of this machine."""
+
+    workers: int  # processes of a data stage
+    jobs: int  # stages that `hornbook run` keeps running side by side
+    concurrency: int  # requests to the teacher in flight
+    teacher_url: str | None  # OpenAI-compatible endpoint; null is the embedded teacher
+    teacher_key_env: str  # the environment variable that holds its key
+    max_cost_usd: float | None  # hard cap for one stage; null is no cap
+    log_seconds: float  # at most one progress line in this time
+    checkpoint_seconds: float  # how much training a crash may cost
+
+
+def load_runtime(root: Path) -> Runtime:
+    """The runtime of this machine.
+
+    Raises:
+        ConfigError: A key is unknown or of the wrong type; the file or variable is named.
+    """
+    folder = root / "conf" / "runtime"
+    values: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    for file in (folder / "default.yaml", folder / "local.yaml"):
+        if file.exists():
+            found = yaml.safe_load(file.read_text("utf-8")) or {}
+            values |= found
+            origin |= dict.fromkeys(found, str(file.relative_to(root)))
+    for name in sorted(Runtime.__dataclass_fields__):
+        variable = f"HORNBOOK_{name.upper()}"
+        if variable in os.environ:
+            values[name] = yaml.safe_load(os.environ[variable])
+            origin[name] = f"the environment variable {variable}"
+    try:
+        return TypeAdapter(Runtime).validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0]) if first["loc"] else "runtime"
+        allowed = ", ".join(sorted(Runtime.__dataclass_fields__))
+        raise ConfigError(
+            f"runtime.{key}={first['input']!r} in {origin.get(key, 'conf/runtime/default.yaml')}: "
+            f"{first['msg']}; the runtime keys are {allowed}"
+        ) from error

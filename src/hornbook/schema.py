@@ -1,0 +1,49 @@
+"""The schema of all that is identity: one section per noun, no defaults, unknown keys refused."""
+
+from pydantic.dataclasses import dataclass
+
+from hornbook.books.config import Books
+from hornbook.clean.config import Clean
+from hornbook.code.config import Code
+from hornbook.config import STRICT
+from hornbook.evaluate.config import Evaluate
+from hornbook.mixture.config import Mixture
+from hornbook.model.config import Model
+from hornbook.report.config import Report
+from hornbook.teacher.config import Teacher
+from hornbook.tokens.config import Tokens
+from hornbook.topics.config import Topics
+from hornbook.toxigen.config import Toxigen
+from hornbook.train.config import Train
+from hornbook.web.config import Web
+
+
+@dataclass(frozen=True, config=STRICT)
+class Data:
+    """Where the inputs are, relative to the repository; their content is what is tracked."""
+
+    web: str
+    code: str
+    benchmarks: str
+    toxigen: str
+    tokenizer: str
+
+
+@dataclass(frozen=True, config=STRICT)
+class Params:
+    """One experiment."""
+
+    data: Data
+    teacher: Teacher
+    topics: Topics
+    books: Books
+    web: Web
+    code: Code
+    clean: Clean
+    tokens: Tokens
+    mixture: Mixture
+    model: Model
+    train: Train
+    evaluate: Evaluate
+    toxigen: Toxigen
+    report: Report

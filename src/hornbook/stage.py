@@ -1,0 +1,235 @@
+"""A stage as a process: declared inputs in, one folder out, progress all the way.
+
+The function of a stage sees only what `dvc.yaml` declares for it, so the record of a run is
+complete by construction. It writes to a folder outside the output and the folder moves into place
+when the function returns: a killed stage leaves no half artifact and finds its journals again.
+"""
+
+import json
+import os
+import resource
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from hornbook.artifacts import write_json
+from hornbook.config import Expectation
+from hornbook.errors import ArtifactError, ConfigError
+from hornbook.lineage.manifest import Graph, Stage, load_graph, load_lock, lookup
+from hornbook.lineage.workspace import Hasher, identity, require_fresh
+from hornbook.progress import Progress, Reporter, open_reporter
+from hornbook.runtime import Runtime, load_runtime
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+T = TypeVar("T")
+
+
+class Run:
+    """What a stage function gets."""
+
+    def __init__(
+        self, graph: Graph, stage: Stage, *, pending: Path, runtime: Runtime, reporter: Reporter
+    ) -> None:
+        self.name = stage.name
+        self.family = stage.family
+        self.instance = stage.instance
+        self.runtime = runtime
+        self.pending = pending
+        self.out = pending / "out"
+        self._graph = graph
+        self._stage = stage
+        self._reporter = reporter
+        self._summary: dict[str, Any] = {}
+        self._measures: dict[str, Any] = {}
+        self._expected: dict[str, Any] = {}
+
+    def section(self, key: str, kind: type[T]) -> T:
+        """The validated section of `params.yaml` at a dotted key.
+
+        Raises:
+            ConfigError: The stage does not declare the key, or the section does not validate.
+        """
+        declared = self._stage.params
+        if not any(key == known or key.startswith(f"{known}.") for known in declared):
+            raise ConfigError(
+                f"{self.name} reads {key!r}, which dvc.yaml does not declare for it; "
+                f"it declares {', '.join(declared) or 'no parameter'}"
+            )
+        value = lookup(self._graph.params, key)
+        try:
+            return TypeAdapter(kind).validate_python(value)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join((key, *map(str, first["loc"])))
+            raise ConfigError(
+                f"params.yaml: {where}={first['input']!r}: {first['msg']}; run: hornbook compose"
+            ) from error
+
+    def input(self, path: str) -> Path:
+        """A declared input below the working directory.
+
+        Raises:
+            ConfigError: `dvc.yaml` does not declare it for this stage.
+            ArtifactError: It is not there.
+        """
+        declared = self._stage.deps
+        if not any(path == known or path.startswith(f"{known}/") for known in declared):
+            raise ConfigError(
+                f"{self.name} reads {path}, which dvc.yaml does not list among its deps: "
+                f"{', '.join(declared)}"
+            )
+        full = self._graph.root / path
+        if not full.exists():
+            producer = self._stage.inputs.get(path)
+            remedy = f"dvc repro {producer}" if producer else "dvc pull data.dvc"
+            raise ArtifactError(f"{self.name} needs {path}, which is not there; run: {remedy}")
+        return full
+
+    @contextmanager
+    def progress(self, total: int | None, unit: str, what: str = "") -> Iterator[Progress]:
+        """A progress line that shows itself at most every `runtime.log_seconds`."""
+        bar = Progress(
+            self._reporter, total=total, unit=unit, what=what, seconds=self.runtime.log_seconds
+        )
+        yield bar
+        bar.finish()
+
+    def log(self, text: str) -> None:
+        """One line for the person who watches."""
+        self._reporter.say(text)
+
+    def summary(self, **values: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
+        """Facts of the artifact (rows, tokens, drops by reason) for `summary.json`."""
+        self._summary |= values
+        write_json(self.out / "summary.json", self._summary)
+
+    def measure(self, **values: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
+        """Time, throughput, memory: kept outside the artifact, joined again when shown."""
+        self._measures |= values
+
+    @property
+    def measures(self) -> Mapping[str, Any]:
+        """What was measured so far."""
+        return self._measures
+
+    def expect(
+        self,
+        dataset: str,
+        frame: "pd.DataFrame",
+        expectations: Sequence[Expectation],
+        key: str,
+    ) -> None:
+        """Gate a dataset; results go to `expectations.json` of the output.
+
+        Raises:
+            ExpectationError: An expectation failed; rows are named by column `key`.
+        """
+        from hornbook.expectations import judge, refuse
+
+        self._expected[dataset] = judge(dataset, frame, expectations, key)
+        write_json(self.out / "expectations.json", self._expected)
+        write_json(failed_checks(self._graph.root, self.name), self._expected)
+        refuse(self.name, dataset, self._expected[dataset], self._stage.out)
+
+    def store(self, name: str) -> Path:
+        """A content-keyed store that outlives identities and is shared by all workspaces."""
+        folder = shared_folder(self._graph.root) / "store" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+
+def shared_folder(root: Path) -> Path:
+    """`.hornbook` of the main checkout, also from a temporary workspace of an experiment."""
+    # DVC tells the processes of a temporary workspace where the main checkout is
+    return Path(os.environ.get("DVC_ROOT", root)) / ".hornbook"
+
+
+def failed_checks(root: Path, name: str) -> Path:
+    """Where the newest check results of a stage are, also when it failed."""
+    return root / ".hornbook" / "checks" / f"{name}.json"
+
+
+def measurements_file(root: Path, name: str) -> Path:
+    """Where the measurements of a stage's newest run are."""
+    return shared_folder(root) / "measurements" / f"{name}.json"
+
+
+def run_stage(root: Path, name: str) -> None:
+    """Run one stage of the graph in this process.
+
+    Raises:
+        ConfigError: There is no such stage.
+        ArtifactError: An input is stale, dirty or absent.
+        HornbookError: The stage's own error.
+    """
+    from hornbook.stages import STAGES
+
+    graph = load_graph(root)
+    stage = graph.stages.get(name)
+    if stage is None:
+        raise ConfigError(f"no stage {name!r}; the stages are {', '.join(graph.stages)}")
+    hasher = Hasher(root)
+    require_fresh(graph, load_lock(root), hasher, stage)
+    pending = root / ".hornbook" / "pending" / f"{name}-{identity(stage, graph, hasher)}"
+    hasher.save()
+    module, function = STAGES[stage.family].split(":")
+    with open_reporter(name) as reporter:
+        run = Run(graph, stage, pending=pending, runtime=load_runtime(root), reporter=reporter)
+        shutil.rmtree(run.out, ignore_errors=True)
+        run.out.mkdir(parents=True)
+        started, cpu = time.monotonic(), _cpu_seconds()
+        getattr(import_module(module), function)(run)
+        _record(root, run, seconds=time.monotonic() - started, cpu_seconds=_cpu_seconds() - cpu)
+        _move(run.out, root / stage.out)
+        shutil.rmtree(pending, ignore_errors=True)
+        reporter.say(f"done -> {stage.out}")
+
+
+def _cpu_seconds() -> float:
+    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def _record(root: Path, run: Run, *, seconds: float, cpu_seconds: float) -> None:
+    """Keep what was measured under the identity of the bytes it was measured on."""
+    measured = {
+        **run.measures,
+        "stage": run.name,
+        "seconds": round(seconds, 3),
+        "cpu_seconds": round(cpu_seconds, 3),
+        "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "out_hash": Hasher(root).hash(str(run.out.relative_to(root))),
+    }
+    write_json(measurements_file(root, run.name), measured)
+
+
+def _move(made: Path, target: Path) -> None:
+    """Put a finished folder in place; what stood there goes only when the new one stands."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = target.with_name(f".{target.name}.old")
+    shutil.rmtree(aside, ignore_errors=True)
+    if target.exists():
+        target.rename(aside)
+    made.rename(target)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def parse_summary(folder: Path) -> dict[str, Any]:
+    """The summary of an artifact; empty where it has none."""
+    file = folder / "summary.json"
+    return json.loads(file.read_text("utf-8")) if file.exists() else {}
+
+
+def main(arguments: Sequence[str]) -> None:
+    """`hornbook STAGE [INSTANCE]` from the root of a workspace."""
+    run_stage(Path.cwd(), "@".join(arguments))
+    sys.stdout.flush()

@@ -1,0 +1,28 @@
+"""Which function is which stage; imported only when the stage runs."""
+
+STAGES = {
+    "topic_seeds": "hornbook.topics.seeds:topic_seeds",
+    "book_answers": "hornbook.books.answers:book_answers",
+    "synthetic_books": "hornbook.books.corpus:synthetic_books",
+    "web_corpus": "hornbook.web.corpus:web_corpus",
+    "web_annotations": "hornbook.web.annotations:web_annotations",
+    "web_classifier": "hornbook.web.classifier:web_classifier",
+    "web_scores": "hornbook.web.scores:web_scores",
+    "web_filter": "hornbook.web.filter:web_filter",
+    "code_corpus": "hornbook.code.corpus:code_corpus",
+    "code_annotations": "hornbook.code.annotations:code_annotations",
+    "code_classifier": "hornbook.code.classifier:code_classifier",
+    "code_scores": "hornbook.code.scores:code_scores",
+    "code_filter": "hornbook.code.filter:code_filter",
+    "dedup": "hornbook.clean.dedup:dedup",
+    "decontaminate": "hornbook.clean.decontaminate:decontaminate",
+    "tokenizer": "hornbook.tokens.tokenizer:tokenizer",
+    "tokens": "hornbook.tokens.tokens:tokens",
+    "mixture": "hornbook.mixture.mixture:mixture",
+    "train": "hornbook.train.train:train",
+    "evaluate": "hornbook.evaluate.evaluate:evaluate",
+    "toxigen": "hornbook.toxigen.toxigen:toxigen",
+    "benchmark_tables": "hornbook.report.tables:benchmark_tables",
+    "toxigen_plots": "hornbook.report.toxigen_plots:toxigen_plots",
+    "report": "hornbook.report.report:report",
+}
