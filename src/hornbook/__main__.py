@@ -8,11 +8,13 @@ from importlib import import_module
 from hornbook.errors import HornbookError
 
 COMMANDS = {
+    "demo": ("hornbook.demo", "the whole graph on the embedded defaults, then the table"),
     "compose": ("hornbook.compose", "conf/ and overrides -> params.yaml; --check only compares"),
     "run": ("hornbook.lineage.run", "bring stages up to date through DVC, several side by side"),
     "status": ("hornbook.lineage.status", "which stages are out of date, and why"),
     "diff": ("hornbook.lineage.diff", "why two revisions, experiments or the work tree differ"),
     "experiment": ("hornbook.experiment.commands", "an ablation in a workspace of its own"),
+    "code-deps": ("hornbook.lineage.code", "the src/ files that dvc.yaml must list; --write"),
     "track": ("hornbook.track.runs", "MLflow runs from artifacts and dvc.lock"),
     "table": ("hornbook.report.terminal", "the benchmark table of the last run"),
     "teacher": ("hornbook.teacher.server", "serve the procedural teacher: teacher serve --port N"),

@@ -1,6 +1,7 @@
 """`conf/` and overrides in, one validated `params.yaml` out."""
 
 import difflib
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -8,10 +9,22 @@ from typing import Any
 
 import yaml
 
-from hornbook.artifacts import write_text
+from hornbook.artifacts import write_json, write_text
 from hornbook.errors import ConfigError
 
 _RUNTIME = "runtime"
+OVERRIDES_FILE = ".hornbook/overrides.json"
+BYTES_DEPEND_ON = (
+    "fastwarc",
+    "lm-eval",
+    "pyarrow",
+    "rensa",
+    "resiliparse",
+    "scikit-learn",
+    "tiktoken",
+    "tokenizers",
+    "torch",
+)
 
 
 def compose(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -31,6 +44,7 @@ def compose(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     from hornbook.train.resolve import resolve
 
     values["train"] = resolve(values["train"])
+    values["environment"] = locked_versions(root)
     _validate(values, files)
     return _sorted(values)
 
@@ -52,7 +66,7 @@ def _hydra(root: Path, overrides: Sequence[str]) -> tuple[dict[str, Any], dict[s
         with initialize_config_dir(str(conf.resolve()), version_base=None):
             composed = hydra_compose("config", list(overrides), return_hydra_config=True)
             choices = dict(composed.hydra.runtime.choices)
-            plain = OmegaConf.masked_copy(composed, [k for k in composed if k != "hydra"])
+            plain = OmegaConf.masked_copy(composed, [str(k) for k in composed if k != "hydra"])
             values = OmegaConf.to_container(plain, resolve=True, throw_on_missing=True)
     except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
         raise ConfigError(_explain(root, str(error), overrides)) from error
@@ -84,6 +98,22 @@ def _explain(root: Path, message: str, overrides: Sequence[str]) -> str:
             f"{', '.join(options) or 'nothing: there is no such group'}{hint}"
         )
     return f"{given}: {' '.join(message.split())}"
+
+
+LOCK_LINE = re.compile(r"^([A-Za-z0-9_.-]+)==([^\s;#]+)", re.MULTILINE)
+
+
+def locked_versions(root: Path) -> dict[str, str]:
+    """The pinned version of each package that can change a byte, from `requirements.lock`."""
+    file = root / "requirements.lock"
+    pinned = {name.lower(): version for name, version in LOCK_LINE.findall(file.read_text("utf-8"))}
+    return {name: pinned[name] for name in BYTES_DEPEND_ON}
+
+
+def last_overrides(root: Path) -> list[str]:
+    """The overrides of the last `hornbook compose` in this checkout."""
+    file = root / OVERRIDES_FILE
+    return json.loads(file.read_text("utf-8")) if file.exists() else []
 
 
 def _flat_keys(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
@@ -136,6 +166,7 @@ def render(values: Mapping[str, Any]) -> str:
 def write_params(root: Path, overrides: Sequence[str] = ()) -> bool:
     """Compose and write `params.yaml`; whether it changed."""
     text = render(compose(root, overrides))
+    write_json(root / OVERRIDES_FILE, list(overrides))
     file = root / "params.yaml"
     if file.exists() and file.read_text("utf-8") == text:
         return False

@@ -10,7 +10,7 @@ STRICT = ConfigDict(extra="forbid")
 
 @dataclass(frozen=True, config=STRICT)
 class Expectation:
-    """One Great Expectations expectation: `type` in snake case, `kwargs` as its class takes them."""
+    """A Great Expectations expectation: `type` in snake case, `kwargs` as its class takes them."""
 
     type: str
     kwargs: dict[str, Any]

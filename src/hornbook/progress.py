@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -29,7 +29,7 @@ class Terminal:
 
 
 @contextmanager
-def open_reporter(name: str) -> Iterator[Reporter]:
+def open_reporter(name: str) -> Generator[Reporter]:
     """The reporter of this process; through Dagster Pipes when a session waits for it."""
     if "DAGSTER_PIPES_CONTEXT" not in os.environ:
         yield Terminal(name)

@@ -34,6 +34,7 @@ class Params:
     """One experiment."""
 
     data: Data
+    environment: dict[str, str]  # versions from requirements.lock, by package
     teacher: Teacher
     topics: Topics
     books: Books

@@ -11,7 +11,7 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -95,7 +95,7 @@ class Run:
         return full
 
     @contextmanager
-    def progress(self, total: int | None, unit: str, what: str = "") -> Iterator[Progress]:
+    def progress(self, total: int | None, unit: str, what: str = "") -> Generator[Progress]:
         """A progress line that shows itself at most every `runtime.log_seconds`."""
         bar = Progress(
             self._reporter, total=total, unit=unit, what=what, seconds=self.runtime.log_seconds

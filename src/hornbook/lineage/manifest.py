@@ -62,7 +62,7 @@ class LockEntry:
     deps: Mapping[str, str]
     params: Mapping[str, Any]
     outs: Mapping[str, str]
-    sizes: Mapping[str, int] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict[str, int])
 
     @property
     def out_hash(self) -> str:

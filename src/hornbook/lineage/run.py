@@ -58,7 +58,7 @@ class Repro:
     stage: str
     say: Callable[[str], None]
     force: bool = False
-    environment: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict[str, str])
     process: subprocess.Popen[str] | None = None
 
     def run(self) -> Outcome:

@@ -110,7 +110,12 @@ def compare(stage: Stage, entry: LockEntry | None, graph: Graph, hasher: Hasher)
     if entry.cmd != stage.cmd:
         found.append(Reason("command", stage.name, entry.cmd, stage.cmd))
     found += _parameter_reasons(entry.params, graph.param_values(stage))
-    for paths, kind in ((stage.code, "code"), (stage.sources, "data"), (stage.inputs, "input")):
+    kinds: tuple[tuple[Iterable[str], Kind], ...] = (
+        (stage.code, "code"),
+        (stage.sources, "data"),
+        (stage.inputs, "input"),
+    )
+    for paths, kind in kinds:
         for path in paths:
             before, now = entry.deps.get(path, "absent"), hasher.hash(path)
             if before != now:

@@ -1,0 +1,1 @@
+"""Dagster's view of the graph that dvc.yaml declares."""

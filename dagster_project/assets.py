@@ -1,0 +1,192 @@
+"""One asset per DVC stage, derived from `dvc.yaml`; DVC executes, Dagster observes."""
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from dagster_project.checks import check_result, check_spec
+from dagster_project.manifest import (
+    ROOT,
+    current_code_version,
+    op_name,
+    source_key,
+    stage_key,
+)
+from dagster_project.metadata import materialisation_metadata
+from dagster_project.sync import provenance_tags
+from hornbook.errors import HornbookError, StageError
+from hornbook.lineage.manifest import Graph, Stage, load_graph, load_lock
+from hornbook.lineage.run import Repro, restore
+from hornbook.lineage.workspace import Hasher, require_fresh
+
+BUSY = re.compile(r"is busy, it is being blocked by|Unable to acquire lock")
+
+
+class StageConfig(dg.Config):
+    """What the Launchpad offers for a stage."""
+
+    force: bool = False  # run even when nothing changed
+
+
+def asset_spec(stage: Stage, graph: Graph, hasher: Hasher) -> dg.AssetSpec:
+    """A stage as the UI shows it."""
+    meta = stage.meta
+    deps = {*map(stage_key, stage.producers), *map(source_key, stage.sources)}
+    return dg.AssetSpec(
+        stage_key(stage.name),
+        deps=sorted(deps),
+        description=f"{stage.desc}\n\n```\n{stage.cmd}\n```",
+        group_name=meta.get("group", stage.family),
+        kinds={"dvc", *meta.get("kinds", [])},
+        owners=[meta["owner"]] if "owner" in meta else None,
+        code_version=current_code_version(stage, graph, hasher),
+        tags={"hornbook/stage": stage.family}
+        | ({"hornbook/instance": stage.instance} if stage.instance else {}),
+        metadata={
+            "dvc/stage": stage.name,
+            "dvc/out": stage.out,
+            "dvc/params": dg.MetadataValue.json(graph.param_values(stage)),
+            "dvc/code": dg.MetadataValue.json(list(stage.code)),
+        },
+        automation_condition=outdated(),
+    )
+
+
+def outdated() -> dg.AutomationCondition[dg.AssetKey]:
+    """When an automation that is switched on re-runs a stage.
+
+    Not `eager()`: that fires when an input was materialised again to the same bytes.
+    """
+    inputs_changed = dg.AutomationCondition.any_deps_match(
+        dg.AutomationCondition.data_version_changed()
+    )
+    why = (
+        dg.AutomationCondition.code_version_changed()
+        | inputs_changed
+        | dg.AutomationCondition.newly_missing()
+    )
+    return (
+        why.since_last_handled()
+        & ~dg.AutomationCondition.any_deps_missing()
+        & ~dg.AutomationCondition.in_progress()
+        & ~dg.AutomationCondition.any_deps_in_progress()
+    )
+
+
+def stage_asset(stage: Stage, graph: Graph, hasher: Hasher) -> dg.AssetsDefinition:
+    """The asset of one stage; its op runs `dvc repro --single-item`."""
+    key = stage_key(stage.name)
+    guarded = bool(stage.meta.get("datasets"))
+
+    @dg.multi_asset(
+        name=op_name(stage.name),
+        specs=[asset_spec(stage, graph, hasher)],
+        check_specs=[check_spec(key)] if guarded else None,
+        op_tags={"hornbook/stage": op_name(stage.name)},
+        pool=stage.meta.get("pool"),
+    )
+    def run_stage(
+        context: dg.AssetExecutionContext, config: StageConfig
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        started = time.time()
+        try:
+            outcome = repro(context, stage.name, force=config.force)
+        except StageError as error:
+            if guarded and (failed := check_result(ROOT, stage.name, key, since=started)):
+                yield failed
+            raise _failure(stage, str(error)) from error
+        yield from materialised(context, stage.name, outcome)
+        if guarded and (result := check_result(ROOT, stage.name, key)):
+            yield result
+
+    return run_stage
+
+
+def _failure(stage: Stage, message: str) -> dg.Failure:
+    back = restore(ROOT, stage.out)
+    told = "its last good artifact is back in place" if back else "it had no artifact before"
+    return dg.Failure(
+        f"{message}\n{told}",
+        metadata={"dvc/stage": stage.name, "remedy": f"dvc checkout {stage.out}"},
+        allow_retries=False,
+    )
+
+
+def repro(context: dg.AssetExecutionContext, name: str, *, force: bool) -> str:
+    """Bring a stage up to date; a cancelled step ends DVC and the stage process behind it.
+
+    Raises:
+        dg.Failure: An input is stale or edited, so the record would be false.
+        dg.RetryRequested: Another DVC process holds one of the stage's paths.
+        StageError: The stage failed.
+    """
+    graph = load_graph(ROOT)
+    try:
+        hasher = Hasher(ROOT)
+        require_fresh(graph, load_lock(ROOT), hasher, graph.stages[name])
+        hasher.save()
+    except HornbookError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    with dg.open_pipes_session(
+        context, dg.PipesEnvContextInjector(), dg.PipesTempFileMessageReader()
+    ) as session:
+        one = Repro(
+            ROOT,
+            name,
+            say=context.log.info,
+            force=force,
+            environment=dict(session.get_bootstrap_env_vars()),
+        )
+        try:
+            return one.run()
+        except StageError as error:
+            if BUSY.search(str(error)):
+                raise dg.RetryRequested(max_retries=60, seconds_to_wait=2) from error
+            raise
+        finally:
+            one.kill()
+
+
+def materialised(
+    context: dg.AssetExecutionContext, name: str, outcome: str
+) -> Iterator[dg.MaterializeResult[Any]]:
+    """The event of a stage that is up to date now, with all that its artifact tells."""
+    entry = load_lock(ROOT)[name]
+    stage = load_graph(ROOT).stages[name]
+    metadata = materialisation_metadata(ROOT, stage, entry, outcome, context.run_id)
+    yield dg.MaterializeResult(
+        stage_key(name),
+        data_version=dg.DataVersion(entry.out_hash),
+        metadata=metadata,
+        tags={"dvc/lock": provenance_tags(stage, load_lock(ROOT))["dvc/lock"]},
+    )
+
+
+def source_assets(graph: Graph) -> list[dg.AssetSpec]:
+    """Tracked inputs as external assets; the sync sensor observes them."""
+    paths = sorted({path for stage in graph.stages.values() for path in stage.sources})
+    return [
+        dg.AssetSpec(
+            source_key(path),
+            group_name="data",
+            kinds={"dvc", "file"},
+            description=f"Input `{path}`, tracked by DVC; docs/data.md says what it holds.",
+            metadata={"path": path},
+        )
+        for path in paths
+    ]
+
+
+def build_assets(root: Path = ROOT) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    """All assets of the graph: its inputs and one per stage."""
+    graph, hasher = load_graph(root), Hasher(root)
+    assets = [
+        *source_assets(graph),
+        *(stage_asset(s, graph, hasher) for s in graph.stages.values()),
+    ]
+    hasher.save()
+    return assets

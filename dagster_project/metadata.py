@@ -1,0 +1,102 @@
+"""What a materialisation shows: outcome, hash, sizes, rows, parameters, tables, pictures, run."""
+
+import base64
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from hornbook.artifacts import read_json
+from hornbook.lineage.manifest import LockEntry, Stage
+from hornbook.lineage.run import dvc_environment
+from hornbook.stage import measurements_file, parse_summary
+
+MLFLOW_URL = "http://127.0.0.1:5000"
+TRACKED = ("train", "evaluate", "toxigen")
+LARGEST_SHOWN_BYTES = 2_000_000
+
+
+def materialisation_metadata(
+    root: Path, stage: Stage, entry: LockEntry, outcome: str, dagster_run: str | None
+) -> dict[str, Any]:
+    """All that the artifact, its record and its measurements tell, as Dagster metadata."""
+    out = root / stage.out
+    shown: dict[str, Any] = {
+        "outcome": outcome,
+        "dvc/hash": entry.out_hash,
+        "dvc/path": dg.MetadataValue.path(str(out)),
+        "bytes": sum(entry.sizes.values()),
+        "parameters": dg.MetadataValue.json(dict(entry.params)),
+        "inputs": dg.MetadataValue.json({k: v for k, v in entry.deps.items() if k in stage.inputs}),
+    }
+    shown |= _summary(out)
+    shown |= _measurements(root, stage.name, entry.out_hash)
+    shown |= _pictures(out, stage.meta.get("show", []))
+    shown |= _mlflow(root, stage, dagster_run)
+    return shown
+
+
+def _summary(out: Path) -> dict[str, Any]:
+    """Facts of `summary.json`; row counts under the key that Dagster draws a chart of."""
+    found: dict[str, Any] = {}
+    for key, value in parse_summary(out).items():
+        if isinstance(value, Mapping | list):
+            found[key] = dg.MetadataValue.json(value)
+        elif value is not None:
+            found[key] = value
+    rows = found.get("rows", found.get("documents"))
+    return found | ({"dagster/row_count": int(rows)} if isinstance(rows, int) else {})
+
+
+def _measurements(root: Path, name: str, out_hash: str) -> dict[str, Any]:
+    file = measurements_file(root, name)
+    if not file.exists():
+        return {}
+    measured = read_json(file)
+    return {"measured": dg.MetadataValue.json(measured)} if measured["out_hash"] == out_hash else {}
+
+
+def _pictures(out: Path, names: list[str]) -> dict[str, Any]:
+    """Tables as Markdown, pictures inside Markdown, so that the UI shows the thing itself."""
+    found: dict[str, Any] = {}
+    for name in names:
+        file = out / name
+        if not file.exists() or file.stat().st_size > LARGEST_SHOWN_BYTES:
+            continue
+        if file.suffix == ".md":
+            found[file.stem] = dg.MetadataValue.md(file.read_text("utf-8"))
+        elif file.suffix == ".json":
+            found[file.stem] = dg.MetadataValue.json(read_json(file))
+        elif file.suffix == ".png":
+            data = base64.b64encode(file.read_bytes()).decode()
+            found[file.stem] = dg.MetadataValue.md(f"![{file.stem}](data:image/png;base64,{data})")
+        elif file.suffix == ".html":
+            found[file.stem] = dg.MetadataValue.url(file.resolve().as_uri())
+    return found
+
+
+def _mlflow(root: Path, stage: Stage, dagster_run: str | None) -> dict[str, Any]:
+    """A link to the MLflow run of a trained or evaluated variant, made now if it is new."""
+    if stage.family not in TRACKED:
+        return {}
+    from hornbook.track.runs import tracked
+
+    command = [sys.executable, "-m", "hornbook", "track", "--stage", stage.name]
+    if dagster_run:
+        command += ["--dagster-run", dagster_run]
+    done = subprocess.run(
+        command,
+        cwd=root,
+        env=dvc_environment() | {"PYTHONPATH": "src"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    run = tracked(root).get(stage.name)
+    if done.returncode or run is None:
+        return {"mlflow": f"not tracked: {done.stderr[-500:].strip() or 'no run was written'}"}
+    where = f"{MLFLOW_URL}/#/experiments/{run['experiment_id']}/runs/{run['run_id']}"
+    return {"mlflow": dg.MetadataValue.url(where)}

@@ -1,0 +1,1 @@
+"""Ablations: named sets of overrides, each in a workspace of its own."""

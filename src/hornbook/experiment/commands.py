@@ -1,0 +1,144 @@
+"""`hornbook experiment`: overrides are validated by our schema, then DVC runs them aside.
+
+The overrides are composed and checked here, and reach DVC as the values that differ from
+`params.yaml`: DVC's own composer would bypass the schema and know nothing of what is resolved.
+"""
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hornbook.compose import compose
+from hornbook.errors import ConfigError, StageError
+from hornbook.lineage.cache import cached_text
+from hornbook.lineage.diff import as_markdown, diff, resolve_revision
+from hornbook.lineage.manifest import load_lock
+from hornbook.lineage.run import dvc_environment
+from hornbook.lineage.workspace import flatten
+
+TABLES = "benchmark_tables"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+@dataclass(frozen=True)
+class Described:
+    """An experiment as it is shown: revision, what differs from HEAD, its tables."""
+
+    revision: str
+    difference: str
+    tables: str
+
+
+def changed_values(root: Path, overrides: Sequence[str]) -> list[str]:
+    """`dvc exp run --set-param` arguments that turn `params.yaml` into the composed values.
+
+    Raises:
+        ConfigError: The overrides do not compose.
+    """
+    now = flatten(compose(root, overrides))
+    was = flatten(yaml.safe_load((root / "params.yaml").read_text("utf-8")))
+    gone = [f"~{key}" for key in sorted(set(was) - set(now))]
+    new = [f"+{key}={_grammar(now[key])}" for key in sorted(set(now) - set(was))]
+    same = sorted(key for key in set(now) & set(was) if now[key] != was[key])
+    return [*gone, *(f"{key}={_grammar(now[key])}" for key in same), *new]
+
+
+def _grammar(value: Any) -> str:  # noqa: ANN401 - any YAML value
+    """A value in Hydra's override grammar."""
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+        return f"'{escaped}'"
+    if isinstance(value, Mapping):
+        inner = ",".join(f"{_grammar(str(k))}:{_grammar(v)}" for k, v in value.items())
+        return f"{{{inner}}}"
+    if isinstance(value, list):
+        return f"[{','.join(_grammar(item) for item in value)}]"
+    return json.dumps(value)
+
+
+def run(root: Path, name: str, overrides: Sequence[str], targets: Sequence[str]) -> None:
+    """Run an experiment in a temporary workspace; the work tree stays as it is.
+
+    Raises:
+        ConfigError: The name or the overrides are not valid, or change nothing.
+        StageError: A stage of the experiment failed.
+    """
+    if not NAME.fullmatch(name):
+        raise ConfigError(f"experiment name {name!r}: letters, digits, '_', '.' and '-' only")
+    changes = changed_values(root, overrides)
+    if not changes:
+        raise ConfigError(f"{' '.join(overrides) or 'no overrides'}: nothing differs from HEAD")
+    arguments = [part for change in changes for part in ("--set-param", change)]
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "exp", "run", "--temp"]
+    done = subprocess.run(
+        [*command, "--name", name, "--force", *arguments, *targets],
+        cwd=root,
+        env=dvc_environment(),
+        check=False,
+    )
+    if done.returncode:
+        raise StageError(
+            f"experiment {name} failed (its messages are above); the work tree is untouched and "
+            f"finished stages are cached: run the same command again after mending it"
+        )
+
+
+def describe(root: Path, name: str) -> Described:
+    """What an experiment changed and what came of it.
+
+    Raises:
+        ConfigError: There is no such experiment.
+    """
+    revision = resolve_revision(root, name)
+    if revision is None:
+        raise ConfigError("`workspace` is not an experiment")
+    entry = load_lock(root, revision).get(TABLES)
+    tables = cached_text(root, entry.out_hash, "tables.md") if entry else None
+    return Described(revision, as_markdown(diff(root, "HEAD", name)), tables or "not run")
+
+
+def _run_command(options: argparse.Namespace) -> int:
+    root = Path.cwd()
+    run(root, options.name, options.overrides, options.target)
+    told = describe(root, options.name)
+    print(f"experiment {options.name} is {told.revision[:10]}; it differs from HEAD in")  # noqa: T201
+    print(told.difference)  # noqa: T201
+    print(f"compare: hornbook diff HEAD {options.name}")  # noqa: T201
+    return 0
+
+
+def _dvc_command(*arguments: str) -> int:
+    command = [sys.executable, "-m", "dvc", "exp", *arguments]
+    return subprocess.run(command, env=dvc_environment(), check=False).returncode
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`hornbook experiment run|list|remove`."""
+    parser = argparse.ArgumentParser(
+        prog="hornbook experiment",
+        description="Ablations: named sets of overrides, each in a workspace of its own that "
+        "shares the cache, so unchanged stages cost nothing.",
+        epilog="example: hornbook experiment run strict-web web.filter.threshold=4",
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    one = commands.add_parser("run", help="run NAME with OVERRIDES of conf/")
+    one.add_argument("name")
+    one.add_argument("overrides", nargs="+", help="Hydra overrides: web.filter.threshold=4")
+    one.add_argument("--target", action="append", default=[], help="stop at this stage")
+    commands.add_parser("list", help="all experiments with their metrics")
+    gone = commands.add_parser("remove", help="forget an experiment; the cache keeps its files")
+    gone.add_argument("name")
+    options = parser.parse_args(list(arguments))
+    if options.command == "list":
+        return _dvc_command("show", "--all-commits", "--only-changed", "--no-pager")
+    if options.command == "remove":
+        return _dvc_command("remove", options.name)
+    return _run_command(options)

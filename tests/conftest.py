@@ -1,0 +1,17 @@
+"""Fixtures that several nouns share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Real benchmarks and web pages, where this machine has them."""
+    folder = Path(os.environ.get("HORNBOOK_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}; HORNBOOK_SHARED_DATA names another folder")
+    return folder
