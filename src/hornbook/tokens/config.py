@@ -1,0 +1,66 @@
+"""Schema of `tokens`."""
+
+from typing import Literal
+
+from pydantic import model_validator
+from pydantic.dataclasses import dataclass
+
+from hornbook.config import STRICT, Expectation
+
+
+@dataclass(frozen=True, config=STRICT)
+class Fit:
+    """A vocabulary learned from books and code; read when `kind` is fit."""
+
+    whole_numbers_to: int  # 0, 1, ... up to this are one token each, everywhere
+    min_frequency: int  # a pair seen less often is not merged
+    sample_documents: int  # at most this many documents of each corpus are looked at
+
+
+@dataclass(frozen=True, config=STRICT)
+class Files:
+    """GPT-2's vocabulary in the folder `data.tokenizer`; read when `kind` is files."""
+
+    added_tokens: bool  # CodeGen's runs of blanks and tabs as tokens of their own
+
+
+@dataclass(frozen=True, config=STRICT)
+class Tokenizer:
+    """What the stage `tokenizer` makes."""
+
+    kind: Literal["fit", "files"]
+    vocab_size: int  # rows of the model's embedding; what the vocabulary leaves is padding
+    eos_text: str  # spelling of the token that ends each document
+    fit: Fit
+    files: Files
+    verify_documents: int  # documents of each corpus on which both implementations must agree
+    expectations: tuple[Expectation, ...]  # of data set vocabulary: id, token, letters
+
+    @model_validator(mode="after")
+    def _room_for_bytes_and_numbers(self) -> "Tokenizer":
+        numbers = max(0, self.fit.whole_numbers_to - 9)
+        needed = 256 + numbers + 1
+        if self.kind == "fit" and self.vocab_size < needed:
+            raise ValueError(
+                f"{self.vocab_size} has no room for 256 bytes, {numbers} whole numbers and the "
+                f"end of text; expected at least {needed}"
+            )
+        return self
+
+
+@dataclass(frozen=True, config=STRICT)
+class Shards:
+    """What the stage `tokens` makes of each corpus."""
+
+    shard_tokens: int  # a shard is closed by the document that reaches this
+    heldout_fraction: float  # share of documents kept away from training, for evaluation loss
+    seed: int  # of the choice of held-out documents
+    expectations: tuple[Expectation, ...]  # of data set index: id, split, length
+
+
+@dataclass(frozen=True, config=STRICT)
+class Tokens:
+    """Vocabulary and token shards."""
+
+    tokenizer: Tokenizer
+    shards: Shards
