@@ -1,0 +1,175 @@
+"""The tables of the report as one plain value: the paper's figures, ours beside them, notes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from hornbook.report.cells import Cell
+from hornbook.report.figures import Figures, PaperTable
+
+MICRO = "micro"
+MEASURED_ONLY = (
+    "a measurement, which no artifact holds because it differs between machines; "
+    "`hornbook table` shows what this machine took"
+)
+REAL_NOTE = (
+    "At this size a model has next to no skill on these benchmarks: the cells show that the whole "
+    "path from topic seeds to a score works, and a score within its error of the floor is no "
+    "signal. Figures marked ? are the paper's as recollected, not seen in its text."
+)
+MICRO_NOTE = (
+    "This shows that textbooks which teach a skill make a tiny model better at it on held-out "
+    "combinations, and what web text alone leaves out. It does not show the paper's result: the "
+    "models are tiny, suite and teacher share an author, and at equal tokens phi-1_5-web sees "
+    "about half the textbooks that phi-1_5 sees, so the order of the variants here is not the "
+    "paper's. Errors are over clusters of items made from one template, one seed each; read every "
+    "score against its floor (a guess, or the answers scored without their question) and beside "
+    "the share of items whose n-grams the training text holds."
+)
+
+
+def assemble(
+    figures: Figures,
+    cells: Sequence[Cell],
+    *,
+    variants: Sequence[str],
+    facts: Mapping[str, Mapping[str, Any]],
+    signal_stderrs: float,
+) -> dict[str, Any]:
+    """Tables 1 to 4, the micro-suites, and what else was evaluated.
+
+    `facts` are those of each variant's training: `parameters`, `tokens`, `data_tokens`, `stage`.
+    A score is a signal when it is more than `signal_stderrs` standard errors above its floor.
+    """
+    by_task = _by_task(cell for cell in cells if cell.suite != MICRO)
+    shown = _Shown(by_task, variants, facts, signal_stderrs)
+    tables = {name: shown.table(table) for name, table in figures.tables.items()}
+    used = {column.task for table in figures.tables.values() for column in table.columns}
+    rest = [cell for cell in cells if cell.suite != MICRO and cell.task not in used]
+    return {
+        "paper": figures.paper,
+        "variants": [{"variant": name, **facts.get(name, {})} for name in variants],
+        "tables": tables,
+        "micro": shown.rows([cell for cell in cells if cell.suite == MICRO]),
+        "further": shown.rows(rest),
+        "notes": {"tables": REAL_NOTE, "micro": MICRO_NOTE},
+    }
+
+
+def _by_task(cells: Iterable[Cell]) -> dict[str, dict[str, list[Cell]]]:
+    found: dict[str, dict[str, list[Cell]]] = {}
+    for cell in cells:
+        found.setdefault(cell.task, {}).setdefault(cell.variant, []).append(cell)
+    return found
+
+
+class _Shown:
+    """How cells are put into rows."""
+
+    def __init__(
+        self,
+        by_task: Mapping[str, Mapping[str, Sequence[Cell]]],
+        variants: Sequence[str],
+        facts: Mapping[str, Mapping[str, Any]],
+        signal_stderrs: float,
+    ) -> None:
+        self.by_task = by_task
+        self.variants = variants
+        self.facts = facts
+        self.signal_stderrs = signal_stderrs
+
+    def table(self, table: PaperTable) -> dict[str, Any]:
+        """A table of the paper with our row below each of its variants' rows."""
+        rows: list[dict[str, Any]] = []
+        for row in table.rows:
+            cells = {key: asdict(cell) for key, cell in row.cells.items()}
+            rows.append(
+                {
+                    "kind": "paper",
+                    "label": row.label,
+                    "seen_in": row.seen_in,
+                    "variant": row.variant,
+                    "cells": cells,
+                }
+            )
+        for variant in self.variants:
+            rows.append(
+                {
+                    "kind": "ours",
+                    "label": variant,
+                    "variant": variant,
+                    "cells": self._ours(table, variant),
+                }
+            )
+        columns = [asdict(column) for column in table.columns]
+        return {
+            "title": table.title,
+            "caption": table.caption,
+            "source": table.source,
+            "unit": table.unit,
+            "columns": columns,
+            "rows": rows,
+        }
+
+    def _ours(self, table: PaperTable, variant: str) -> dict[str, Any]:
+        if table.unit == "mixed":
+            return {column.key: self._fact(column.key, variant) for column in table.columns}
+        return {
+            column.key: self._cell(self._chosen(column.task, column.metric, variant), column.task)
+            for column in table.columns
+        }
+
+    def _chosen(self, task: str | None, metric: str | None, variant: str) -> Cell | None:
+        found = self.by_task.get(task or "", {}).get(variant, [])
+        return next((cell for cell in found if cell.metric == metric or cell.not_run), None)
+
+    def _cell(self, cell: Cell | None, task: str | None) -> dict[str, Any]:
+        if cell is None:
+            return {"value": None, "not_run": f"no evaluation suite of this experiment has {task}"}
+        floor, error = cell.floor, cell.stderr
+        signal = None
+        if cell.value is not None and floor is not None and error is not None:
+            signal = cell.value - floor > self.signal_stderrs * error
+        kept = asdict(cell) | {"floor": floor, "signal": signal}
+        return {key: value for key, value in kept.items() if key != "variant"}
+
+    def _fact(self, key: str, variant: str) -> dict[str, Any]:
+        facts = self.facts.get(variant, {})
+        known = {"data_size_tokens": "data_tokens", "train_tokens": "tokens"}.get(key)
+        if known is None:
+            return {"value": None, "not_run": MEASURED_ONLY}
+        value = facts.get(known)
+        reason = None if value is not None else "the training summary does not say"
+        return {"value": value, "not_run": reason, "stage": facts.get("stage")}
+
+    def rows(self, cells: Sequence[Cell]) -> list[dict[str, Any]]:
+        """One row for each task and metric, sorted, with a cell for each variant."""
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        for cell in cells:
+            found.setdefault((cell.task, cell.metric), {})[cell.variant] = self._cell(cell, None)
+        return [
+            {
+                "task": task,
+                "metric": metric,
+                "cells": {name: by[name] for name in self.variants if name in by},
+            }
+            for (task, metric), by in sorted(found.items())
+        ]
+
+
+def numbers(tables: Mapping[str, Any], cells: Sequence[Cell]) -> dict[str, dict[str, float]]:
+    """Every score by variant and task, flat enough for `dvc metrics show`."""
+    found: dict[str, dict[str, float]] = {row["variant"]: {} for row in tables["variants"]}
+    for cell in cells:
+        if cell.value is not None:
+            key = f"{cell.suite}/{cell.task}/{cell.metric}"
+            found.setdefault(cell.variant, {})[key] = cell.value
+    return found
+
+
+def reasons(tables: Mapping[str, Any]) -> list[str]:
+    """Why cells have no value, each reason once, in the order of the tables."""
+    rows = [row for table in tables["tables"].values() for row in table["rows"]]
+    rows += [*tables["micro"], *tables["further"]]
+    found = (cell.get("not_run") for row in rows for cell in row["cells"].values())
+    return list(dict.fromkeys(reason for reason in found if reason))

@@ -1,0 +1,47 @@
+"""Schema of `conf/report`."""
+
+from pydantic.dataclasses import dataclass
+
+from hornbook.config import STRICT, Expectation
+
+
+@dataclass(frozen=True, config=STRICT)
+class Tables:
+    """The benchmark tables."""
+
+    variants: tuple[str, ...]  # slugs, in the order of their rows
+    suites: tuple[str, ...]  # evaluation suites whose results are read
+    corpora: tuple[str, ...]  # corpora whose overlap with benchmark items is looked up
+    signal_stderrs: float  # a score so many standard errors above its floor counts as a signal
+    expectations: tuple[Expectation, ...]  # of the data set of our cells
+
+
+@dataclass(frozen=True, config=STRICT)
+class ToxigenPlots:
+    """The bar plot of the safety score by group."""
+
+    variants: tuple[str, ...]  # slugs, in the order of their bars
+    width_inches: float  # of the picture
+    height_inches: float
+    dots_per_inch: int
+    expectations: tuple[
+        Expectation, ...
+    ]  # of the data set of scores, one row per variant and group
+
+
+@dataclass(frozen=True, config=STRICT)
+class Page:
+    """The static page."""
+
+    title: str  # of the document
+    curve_points: int  # a longer training curve is drawn as this many means
+    expectations: tuple[Expectation, ...]  # of the data set of artifacts, one row per stage
+
+
+@dataclass(frozen=True, config=STRICT)
+class Report:
+    """What is shown, not what is measured."""
+
+    tables: Tables
+    toxigen_plots: ToxigenPlots
+    page: Page

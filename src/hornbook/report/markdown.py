@@ -1,0 +1,76 @@
+"""The tables as Markdown, as Dagster shows them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hornbook.report.assemble import reasons
+from hornbook.report.wording import ABSENT, fraction, our_text, overlap_text, paper_text
+
+
+def markdown(tables: Mapping[str, Any]) -> str:
+    """All tables, each with its caption, source and notes."""
+    parts = ["# Benchmarks\n"]
+    for name, table in tables["tables"].items():
+        parts.append(f"## Table {name.removeprefix('table')}: {table['title']}\n")
+        parts.append(f"{table['caption']} ({table['source']}).\n")
+        parts.append(_paper_table(table))
+    parts += [
+        tables["notes"]["tables"] + "\n",
+        "## Micro-suites\n",
+        tables["notes"]["micro"] + "\n",
+    ]
+    names = [row["variant"] for row in tables["variants"]]
+    parts.append(_tasks(tables["micro"], names))
+    if tables["further"]:
+        parts += ["## Further tasks\n", _tasks(tables["further"], names)]
+    why = reasons(tables)
+    if why:
+        parts += ["## Not run\n", "\n".join(f"- {reason}" for reason in why) + "\n"]
+    return "\n".join(parts)
+
+
+def grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table, first column left, others right."""
+    lines = [_line(header), _line(["---", *["---:"] * (len(header) - 1)])]
+    return "\n".join([*lines, *(_line(row) for row in rows)]) + "\n"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _paper_table(table: Mapping[str, Any]) -> str:
+    columns, unit = table["columns"], table["unit"]
+    rows: list[list[str]] = []
+    for row in table["rows"]:
+        is_ours = row["kind"] == "ours"
+        write = our_text if is_ours else paper_text
+        texts = [write(row["cells"][column["key"]], unit) for column in columns]
+        label = f"**{row['label']} (ours)**" if is_ours else row["label"]
+        rows.append([label, *texts])
+    return grid(["model", *(column["label"] for column in columns)], rows)
+
+
+def _tasks(rows: Sequence[Mapping[str, Any]], variants: Sequence[str]) -> str:
+    header = ["task", "metric", "items", "clusters"]
+    for variant in variants:
+        header += [variant, "floor", "overlap"]
+    lines: list[list[str]] = []
+    for row in rows:
+        any_cell = next(iter(row["cells"].values()))
+        line = [row["task"], row["metric"], _count(any_cell, "items"), _count(any_cell, "clusters")]
+        for variant in variants:
+            cell = row["cells"].get(variant)
+            line += _task_cell(cell) if cell else [ABSENT] * 3
+        lines.append(line)
+    return grid(header, lines)
+
+
+def _task_cell(cell: Mapping[str, Any]) -> list[str]:
+    shown = our_text(cell, "fraction")
+    marked = f"**{shown}**" if cell["signal"] else shown
+    return [marked, fraction(cell["floor"]), overlap_text(cell)]
+
+
+def _count(cell: Mapping[str, Any], key: str) -> str:
+    return ABSENT if cell[key] is None else f"{cell[key]:,}"

@@ -1,0 +1,134 @@
+"""The benchmark table for people at a terminal: `hornbook table`."""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from textwrap import fill
+from typing import Any
+
+from hornbook.artifacts import read_json
+from hornbook.lineage.manifest import load_graph, load_lock
+from hornbook.report.assemble import reasons
+from hornbook.report.wording import (
+    ABSENT,
+    NOT_RUN,
+    PLUS_MINUS,
+    amount,
+    fraction,
+    our_text,
+    overlap_text,
+    paper_text,
+    short,
+)
+from hornbook.stage import measurements_file
+
+WIDTH = 100
+
+
+def render(tables: Mapping[str, Any]) -> str:
+    """Tables 2 to 4 for our variants and the micro-suites, as text of fixed width."""
+    parts: list[str] = []
+    for name, table in tables["tables"].items():
+        if table["unit"] != "mixed":
+            title = f"Table {name.removeprefix('table')}  {table['title']}: {table['caption']}"
+            parts += [title, _paper_table(table)]
+    parts += [fill(tables["notes"]["tables"], WIDTH), "\nMicro-suites (* = above its floor)"]
+    names = [row["variant"] for row in tables["variants"]]
+    parts.append(_tasks(tables["micro"], names))
+    parts.append(fill(tables["notes"]["micro"], WIDTH))
+    why = reasons(tables)
+    if why:
+        parts.append("\nNot run:")
+        parts += [
+            fill(reason, WIDTH, initial_indent="  ", subsequent_indent="    ") for reason in why
+        ]
+    return "\n".join(parts) + "\n"
+
+
+def align(rows: Sequence[Sequence[str]]) -> str:
+    """Columns under each other: the first left, the others right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = (
+        "  ".join(
+            cell.rjust(width) if i else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    )
+    return "\n".join(f"  {line}".rstrip() for line in lines) + "\n"
+
+
+def _paper_table(table: Mapping[str, Any]) -> str:
+    rows = [["", *(column["label"] for column in table["columns"])]]
+    for row in table["rows"]:
+        if row["variant"] is None:
+            continue
+        is_ours = row["kind"] == "ours"
+        write = our_text if is_ours else paper_text
+        texts = [write(row["cells"][c["key"]], table["unit"]) for c in table["columns"]]
+        rows.append([f"{row['label']} ({'ours' if is_ours else 'paper'})", *texts])
+    return align(rows)
+
+
+def _tasks(rows: Sequence[Mapping[str, Any]], variants: Sequence[str]) -> str:
+    header = ["", "clusters"]
+    for variant in variants:
+        header += [variant, "floor", "seen"]
+    lines = [header]
+    for row in rows:
+        first = next(iter(row["cells"].values()))
+        line = [row["task"], ABSENT if first["clusters"] is None else str(first["clusters"])]
+        for variant in variants:
+            line += _task_cell(row["cells"].get(variant))
+        lines.append(line)
+    return align(lines)
+
+
+def _task_cell(cell: Mapping[str, Any] | None) -> list[str]:
+    if cell is None or cell["value"] is None:
+        return [NOT_RUN if cell else ABSENT, ABSENT, ABSENT]
+    error = "" if cell["stderr"] is None else f"{PLUS_MINUS}{cell['stderr']:.2f}"
+    mark = "*" if cell["signal"] else " "
+    return [f"{cell['value']:.2f}{error}{mark}", fraction(cell["floor"]), overlap_text(cell)]
+
+
+def costs(root: Path) -> str:
+    """What training took here, for artifacts whose bytes were measured on this machine."""
+    lock = load_lock(root)
+    rows = [["", "seconds", "CPU seconds", "tokens/s", "artifact"]]
+    for name, stage in load_graph(root).stages.items():
+        file = measurements_file(root, name)
+        if stage.family != "train" or name not in lock or not file.exists():
+            continue
+        measured = json.loads(file.read_text("utf-8"))
+        if measured.get("out_hash") != lock[name].out_hash:
+            continue
+        took = (measured.get(key) for key in ("seconds", "cpu_seconds", "tokens_per_second"))
+        texts = [ABSENT if value is None else amount(value) for value in took]
+        rows.append([name, *texts, short(lock[name].out_hash)])
+    return f"Measured here\n{align(rows)}" if len(rows) > 1 else ""
+
+
+def show(root: Path) -> None:
+    """Print the tables of the last run, and what it took on this machine.
+
+    Raises:
+        ArtifactError: The tables were not made yet.
+    """
+    out = root / load_graph(root).stages["benchmark_tables"].out
+    text = f"{render(read_json(out / 'tables.json'))}\n{costs(root)}"
+    encoding = sys.stdout.encoding or "ascii"
+    sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+    sys.stdout.flush()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`hornbook table`."""
+    argparse.ArgumentParser(
+        prog="hornbook table",
+        description="Show the benchmark tables of the last run beside the paper's figures.",
+    ).parse_args(list(arguments))
+    show(Path.cwd())
+    return 0

@@ -1,0 +1,1 @@
+"""MLflow runs written from artifacts and their record."""
