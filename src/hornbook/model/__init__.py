@@ -1,0 +1,1 @@
+"""The language model: phi-1.5's block, its checkpoint layout, nothing else."""

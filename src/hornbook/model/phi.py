@@ -1,0 +1,247 @@
+"""phi-1.5's decoder, whole: parallel attention and MLP behind one LayerNorm, partial rotary.
+
+Axis letters in this file: B batch, T new position, S position that can be attended to, N head,
+H head channel, R rotated channel, D width, V vocabulary, L layer.
+Source: section 2.1 of the paper and the released configuration of microsoft/phi-1_5.
+"""
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - the name all torch code uses
+
+from hornbook.model.config import Model
+from hornbook.seeds import integer
+
+Attention = Literal["explicit", "sdpa", "flash"]
+
+
+class KVCache:
+    """Keys and values of the positions seen so far, in memory that is allocated once.
+
+    `Phi.forward(ids_BT, cache)` writes its T positions into slots [length, length + T) of every
+    row and advances `length`. Assign `length` to go back to an earlier prefix; `expand` starts
+    several continuations from one prefix. Rows share `length`: pad shorter prompts on the left
+    and pass `positions_BT` and `mask_BTS`.
+    """
+
+    def __init__(
+        self, shape: Model, *, rows: int, slots: int, device: torch.device | str, dtype: torch.dtype
+    ) -> None:
+        size = (shape.layers, rows, shape.heads, slots, shape.head_channels)
+        self.keys_LBNSH = torch.zeros(size, device=device, dtype=dtype)
+        self.values_LBNSH = torch.zeros(size, device=device, dtype=dtype)
+        self.length = 0
+
+    @property
+    def slots(self) -> int:
+        """Positions that fit."""
+        return self.keys_LBNSH.shape[3]
+
+    def expand(self, rows: int) -> "KVCache":
+        """A copy in which each row stands `rows` times, one after the other."""
+        copy = KVCache.__new__(KVCache)
+        copy.keys_LBNSH = self.keys_LBNSH.repeat_interleave(rows, dim=1)
+        copy.values_LBNSH = self.values_LBNSH.repeat_interleave(rows, dim=1)
+        copy.length = self.length
+        return copy
+
+    def append(self, layer: int, key_BNTH: Tensor, value_BNTH: Tensor) -> tuple[Tensor, Tensor]:
+        """Write the new positions of one layer; returns all keys and values up to them."""
+        end = self.length + key_BNTH.shape[2]
+        self.keys_LBNSH[layer, :, :, self.length : end] = key_BNTH
+        self.values_LBNSH[layer, :, :, self.length : end] = value_BNTH
+        return self.keys_LBNSH[layer, :, :, :end], self.values_LBNSH[layer, :, :, :end]
+
+
+def rotate(x_BTNH: Tensor, cos_BTR: Tensor, sin_BTR: Tensor) -> Tensor:
+    """Channels [0, R) of every head turned by their position, [R, H) as they were.
+
+    Channel i is paired with i + R/2, as in the released weights.
+    """
+    rotated = cos_BTR.shape[-1]
+    x_BTNR, rest = x_BTNH[..., :rotated], x_BTNH[..., rotated:]
+    first, second = x_BTNR.chunk(2, dim=-1)
+    turned_BTNR = torch.cat((-second, first), dim=-1)
+    cos, sin = cos_BTR.unsqueeze(-2), sin_BTR.unsqueeze(-2)
+    return torch.cat((x_BTNR * cos + turned_BTNR * sin, rest), dim=-1)
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)) + mlp(norm(x)).
+
+    Query, key and value are one matrix, which the checkpoint layout stores as three.
+    """
+
+    def __init__(self, shape: Model, layer: int, attention: Attention) -> None:
+        super().__init__()
+        self.layer, self.heads = layer, shape.heads
+        self.attention: Attention = attention
+        self.norm = nn.LayerNorm(shape.width, eps=shape.norm_eps)
+        self.qkv = nn.Linear(shape.width, 3 * shape.width)
+        self.dense = nn.Linear(shape.width, shape.width)
+        self.fc1 = nn.Linear(shape.width, shape.mlp_width)
+        self.fc2 = nn.Linear(shape.mlp_width, shape.width)
+
+    def forward(
+        self,
+        x_BTD: Tensor,
+        turn: tuple[Tensor, Tensor],
+        mask: Tensor | None,
+        cache: KVCache | None,
+    ) -> Tensor:
+        """The residual stream after this block; `mask` as `Phi._mask` makes it."""
+        h_BTD = self.norm(x_BTD)
+        q_BTNH, k_BTNH, v_BTNH = self.qkv(h_BTD).unflatten(-1, (3, self.heads, -1)).unbind(2)
+        q_BTNH, k_BTNH = rotate(q_BTNH, *turn), rotate(k_BTNH, *turn)
+        k_BNSH, v_BNSH = k_BTNH.transpose(1, 2), v_BTNH.transpose(1, 2)
+        if cache is not None:
+            k_BNSH, v_BNSH = cache.append(self.layer, k_BNSH, v_BNSH)
+        mixed_BTNH = attend(q_BTNH.transpose(1, 2), k_BNSH, v_BNSH, mask, self.attention)
+        mlp_BTD = self.fc2(F.gelu(self.fc1(h_BTD), approximate="tanh"))
+        return x_BTD + self.dense(mixed_BTNH.flatten(2)) + mlp_BTD
+
+
+def attend(
+    q_BNTH: Tensor, k_BNSH: Tensor, v_BNSH: Tensor, mask: Tensor | None, attention: Attention
+) -> Tensor:
+    """Values mixed by softmax attention, as BTNH.
+
+    `mask` is added to the scores; None is causal with the last query at the last key.
+    """
+    rows, heads, queries, channels = q_BNTH.shape
+    keys = k_BNSH.shape[2]
+    if attention == "explicit":
+        assert mask is not None, "explicit attention needs its mask"
+        scores = torch.baddbmm(
+            mask.expand(rows, heads, queries, keys).flatten(0, 1) if mask.dim() == 4 else mask,
+            q_BNTH.reshape(-1, queries, channels),
+            k_BNSH.reshape(-1, keys, channels).transpose(1, 2),
+            alpha=1 / math.sqrt(channels),
+        )
+        mixed = scores.softmax(-1).bmm(v_BNSH.reshape(-1, keys, channels))
+        return mixed.view(rows, heads, queries, channels).transpose(1, 2)
+    if attention == "flash" and mask is None:
+        from flash_attn import flash_attn_func  # pyright: ignore[reportMissingImports]
+
+        swapped = (x.transpose(1, 2) for x in (q_BNTH, k_BNSH, v_BNSH))
+        return flash_attn_func(*swapped, causal=True)
+    return F.scaled_dot_product_attention(
+        q_BNTH, k_BNSH, v_BNSH, attn_mask=mask, is_causal=mask is None
+    ).transpose(1, 2)
+
+
+class Phi(nn.Module):
+    """The decoder: token ids in, logits of the next token out.
+
+    Weights are uninitialised until `initialise` or a checkpoint fills them.
+    """
+
+    def __init__(self, shape: Model, *, vocab_size: int, attention: Attention) -> None:
+        super().__init__()
+        self.shape, self.vocab_size = shape, vocab_size
+        self.attention: Attention = attention
+        self.embed = nn.Embedding(vocab_size, shape.width)
+        self.blocks = nn.ModuleList(Block(shape, i, attention) for i in range(shape.layers))
+        self.norm = nn.LayerNorm(shape.width, eps=shape.norm_eps)
+        self.head = nn.Linear(shape.width, vocab_size)
+        self._turns: dict[tuple[torch.device, torch.dtype], tuple[Tensor, Tensor]] = {}
+        self._causal: dict[tuple[torch.device, torch.dtype], Tensor] = {}
+
+    def forward(
+        self,
+        ids_BT: Tensor,
+        cache: KVCache | None = None,
+        *,
+        positions_BT: Tensor | None = None,
+        mask_BTS: Tensor | None = None,
+    ) -> Tensor:
+        """Logits BTV: entry [b, t] predicts the token after ids[b, t].
+
+        Args:
+            ids_BT: Token ids; with a cache, those of the T new positions only.
+            cache: Where keys and values are kept; `cache.length` positions are attended to as
+                well, and T is added to it. Called under `torch.no_grad`.
+            positions_BT: Rotary positions; needed where they are not cache.length + t, as for
+                prompts padded on the left or several continuations packed behind one prefix.
+            mask_BTS: True where position t may attend to slot s, S = cache.length + T; needed
+                where that is not plain causal. A row must attend to one slot at least.
+        """
+        return self.head(self.hidden(ids_BT, cache, positions_BT=positions_BT, mask_BTS=mask_BTS))
+
+    def hidden(
+        self,
+        ids_BT: Tensor,
+        cache: KVCache | None = None,
+        *,
+        positions_BT: Tensor | None = None,
+        mask_BTS: Tensor | None = None,
+    ) -> Tensor:
+        """What `head` turns into logits, BTD; arguments as for `forward`.
+
+        For callers that need the logits of few positions: `model.head(x_BTD[:, -1])`.
+        """
+        tokens = ids_BT.shape[1]
+        start = cache.length if cache is not None else 0
+        limit = self.shape.context_tokens if cache is None else cache.slots
+        assert start + tokens <= limit, f"{start} + {tokens} positions, {limit} fit"
+        x_BTD = self.embed(ids_BT)
+        turn = self._turn(x_BTD, start, tokens, positions_BT)
+        mask = self._mask(x_BTD, start, tokens, mask_BTS)
+        for block in self.blocks:
+            x_BTD = block(x_BTD, turn, mask, cache)
+        if cache is not None:
+            cache.length = start + tokens
+        return self.norm(x_BTD)
+
+    def _turn(
+        self, x: Tensor, start: int, tokens: int, positions_BT: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Cosine and sine (1 or B, T, R) of the rotary angles."""
+        key = (x.device, x.dtype)
+        if key not in self._turns:
+            rotated = self.shape.rotary_channels
+            exponent = torch.arange(0, rotated, 2, device=x.device, dtype=torch.float) / rotated
+            position = torch.arange(self.shape.context_tokens, device=x.device, dtype=torch.float)
+            angle = torch.outer(position, 1.0 / self.shape.rope_theta**exponent).repeat(1, 2)
+            self._turns[key] = (angle.cos().to(x.dtype), angle.sin().to(x.dtype))
+        cos, sin = self._turns[key]
+        if positions_BT is not None:
+            return cos[positions_BT], sin[positions_BT]
+        return cos[None, start : start + tokens], sin[None, start : start + tokens]
+
+    def _mask(self, x: Tensor, start: int, tokens: int, mask_BTS: Tensor | None) -> Tensor | None:
+        """What to add to the scores; None where the kernel is causal by itself."""
+        if mask_BTS is not None:
+            blocked = torch.zeros(mask_BTS.shape, device=x.device, dtype=x.dtype)
+            return blocked.masked_fill_(~mask_BTS, -math.inf)[:, None]
+        if self.attention == "flash" or (self.attention == "sdpa" and start == 0):
+            return None
+        if self.attention == "sdpa" and tokens == 1:
+            return torch.zeros((1, start + 1), device=x.device, dtype=x.dtype)
+        key = (x.device, x.dtype)
+        if key not in self._causal:
+            size = (self.shape.context_tokens, self.shape.context_tokens)
+            full = torch.full(size, -math.inf, device=x.device, dtype=x.dtype)
+            self._causal[key] = full.triu_(1)
+        return self._causal[key][start : start + tokens, : start + tokens]
+
+    @torch.no_grad()
+    def initialise(self, seed: int) -> None:
+        """Normal matrices and embeddings, zero biases; each tensor from its own stream of `seed`.
+
+        Drawn in fp32 on the CPU, so that device and dtype change nothing but the rounding.
+        """
+        for name, parameter in self.named_parameters():
+            if parameter.dim() > 1:
+                generator = torch.Generator().manual_seed(integer(seed, "model", name))
+                drawn = torch.empty(parameter.shape, dtype=torch.float)
+                parameter.copy_(drawn.normal_(std=self.shape.init_std, generator=generator))
+            else:
+                parameter.fill_(1.0 if name.endswith("norm.weight") else 0.0)
+
+    def num_parameters(self) -> int:
+        """Numbers in all weights and biases."""
+        return sum(parameter.numel() for parameter in self.parameters())

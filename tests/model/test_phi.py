@@ -1,0 +1,116 @@
+"""The decoder against counts, against itself through a cache, and across backends."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from hornbook.model.config import Model
+from hornbook.model.phi import KVCache, Phi, rotate
+from tests.model.conftest import SHAPE, build
+
+CONF = Path(__file__).resolve().parents[2] / "conf" / "model"
+
+
+@pytest.mark.parametrize(
+    ("name", "vocabulary", "parameters"),
+    [
+        ("phi-1_5", 51200, 1_418_270_720),
+        ("phi-1-small", 51200, 356_794_368),
+        ("laptop", 2048, 1_318_656),
+        ("smoke", 1024, 231_936),
+    ],
+)
+def test_a_preset_has_its_published_number_of_parameters(name, vocabulary, parameters):
+    shape = Model(**yaml.safe_load((CONF / f"{name}.yaml").read_text("utf-8")))
+    with torch.device("meta"):
+        model = Phi(shape, vocab_size=vocabulary, attention="sdpa")
+    assert model.num_parameters() == parameters
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"heads": 5}, r"heads=5 does not divide"), ({"rotary_channels": 14}, r"at most .* 12")],
+    ids=["heads", "rotary"],
+)
+def test_a_shape_that_does_not_fit_names_the_setting(change, message):
+    values = {name: getattr(SHAPE, name) for name in SHAPE.__dataclass_fields__}
+    with pytest.raises(ValueError, match=message):
+        Model(**{**values, **change})
+
+
+def test_rotation_is_complex_multiplication_on_the_first_channels():
+    x = torch.randn(2, 3, 4, 8, dtype=torch.float64)
+    angle = torch.randn(1, 3, 2, dtype=torch.float64)
+    y = rotate(x, angle.cos().repeat(1, 1, 2), angle.sin().repeat(1, 1, 2))
+    turned = (
+        torch.complex(x[..., :2], x[..., 2:4])
+        * torch.polar(torch.ones_like(angle), angle)[:, :, None]
+    )
+    torch.testing.assert_close(y[..., :2], turned.real)
+    torch.testing.assert_close(y[..., 2:4], turned.imag)
+    torch.testing.assert_close(y[..., 4:], x[..., 4:], rtol=0, atol=0)
+
+
+def test_a_later_token_changes_no_earlier_logit(model, ids):
+    changed = ids.clone()
+    changed[:, 11] = (changed[:, 11] + 1) % model.vocab_size
+    before, after = model(ids), model(changed)
+    torch.testing.assert_close(before[:, :11], after[:, :11], rtol=0, atol=0)
+    assert (before[:, 11:] != after[:, 11:]).any(dim=-1).all()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("attention", ["explicit", "sdpa"])
+@pytest.mark.parametrize("pieces", [[20], [7, 1, 1, 11], [1] * 20], ids=str)
+def test_a_cache_gives_the_logits_of_the_whole_sequence(ids, attention, pieces):
+    model = build(attention)
+    cache = KVCache(SHAPE, rows=2, slots=24, device="cpu", dtype=torch.float32)
+    logits = [model(part, cache) for part in ids.split(pieces, dim=1)]
+    torch.testing.assert_close(torch.cat(logits, dim=1), build()(ids), rtol=1e-5, atol=1e-5)
+    assert cache.length == 20
+
+
+@torch.no_grad()
+def test_continuations_start_from_one_prefix(model, ids):
+    prefix, endings = ids[:1, :8], torch.tensor([[3, 4], [9, 1], [5, 5]])
+    cache = KVCache(SHAPE, rows=1, slots=10, device="cpu", dtype=torch.float32)
+    model(prefix, cache)
+    got = model(endings, cache.expand(3))
+    whole = model(torch.cat((prefix.expand(3, -1), endings), dim=1))
+    torch.testing.assert_close(got, whole[:, 8:], rtol=1e-5, atol=1e-5)
+    cache.length = 4
+    torch.testing.assert_close(model(prefix[:, 4:], cache), model(prefix)[:, 4:])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("attention", ["explicit", "sdpa"])
+def test_a_prompt_padded_on_the_left_gives_the_logits_of_the_bare_one(ids, attention):
+    model = build(attention)
+    pad = 5
+    padded = torch.cat((torch.zeros(2, pad, dtype=torch.long), ids), dim=1)
+    positions = (torch.arange(25) - pad).clamp(min=0).expand(2, -1)
+    mask = torch.ones(25, 25, dtype=torch.bool).tril()
+    mask[pad:, :pad] = False
+    got = model(padded, positions_BT=positions, mask_BTS=mask.expand(2, -1, -1))
+    torch.testing.assert_close(got[:, pad:], model(ids), rtol=1e-5, atol=1e-5)
+
+
+def test_backends_agree_in_logits_and_gradients(ids):
+    grads = []
+    for attention in ("explicit", "sdpa"):
+        model = build(attention)
+        model(ids).square().mean().backward()
+        grads.append([parameter.grad for parameter in model.parameters()])
+    for explicit, sdpa in zip(*grads, strict=True):
+        torch.testing.assert_close(explicit, sdpa, rtol=1e-4, atol=1e-5)
+
+
+def test_initial_weights_depend_on_the_seed_alone():
+    first, again, other = build(seed=0), build(seed=0), build(seed=1)
+    assert all(
+        torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True)
+    )
+    assert not torch.equal(first.head.weight, other.head.weight)
+    assert first.head.weight.std().item() == pytest.approx(SHAPE.init_std, rel=0.05)
