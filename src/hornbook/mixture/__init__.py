@@ -1,0 +1,1 @@
+"""What a variant is trained on, and in which order: a manifest and a stateless sampler."""
