@@ -7,7 +7,7 @@ import torch
 import yaml
 
 from hornbook.model.config import Model
-from hornbook.model.phi import KVCache, Phi, rotate
+from hornbook.model.phi import KVCache, Phi, Rotate
 from tests.model.conftest import SHAPE, build
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "model"
@@ -41,16 +41,22 @@ def test_a_shape_that_does_not_fit_names_the_setting(change, message):
 
 
 def test_rotation_is_complex_multiplication_on_the_first_channels():
-    x = torch.randn(2, 3, 4, 8, dtype=torch.float64)
+    qkv = torch.randn(2, 3, 3, 4, 8, dtype=torch.float64)  # BTKNH
     angle = torch.randn(1, 3, 2, dtype=torch.float64)
-    y = rotate(x, angle.cos().repeat(1, 1, 2), angle.sin().repeat(1, 1, 2))
-    turned = (
-        torch.complex(x[..., :2], x[..., 2:4])
-        * torch.polar(torch.ones_like(angle), angle)[:, :, None]
-    )
-    torch.testing.assert_close(y[..., :2], turned.real)
-    torch.testing.assert_close(y[..., 2:4], turned.imag)
-    torch.testing.assert_close(y[..., 4:], x[..., 4:], rtol=0, atol=0)
+    *turned, value = (x.transpose(1, 2) for x in Rotate.apply(qkv, angle.cos(), angle.sin()))
+    for after, before in zip(turned, qkv.unbind(2)[:2], strict=True):
+        turn = torch.polar(torch.ones_like(angle), angle)[:, :, None]
+        expected = torch.complex(before[..., :2], before[..., 2:4]) * turn
+        torch.testing.assert_close(after[..., :2], expected.real)
+        torch.testing.assert_close(after[..., 2:4], expected.imag)
+        torch.testing.assert_close(after[..., 4:], before[..., 4:], rtol=0, atol=0)
+    torch.testing.assert_close(value, qkv[:, :, 2], rtol=0, atol=0)
+
+
+def test_the_gradient_of_rotation_is_that_of_finite_differences():
+    qkv = torch.randn(1, 3, 3, 2, 6, dtype=torch.float64, requires_grad=True)
+    angle = torch.randn(1, 3, 2, dtype=torch.float64)
+    assert torch.autograd.gradcheck(Rotate.apply, (qkv, angle.cos(), angle.sin()))
 
 
 def test_a_later_token_changes_no_earlier_logit(model, ids):

@@ -1,12 +1,12 @@
 """phi-1.5's decoder, whole: parallel attention and MLP behind one LayerNorm, partial rotary.
 
 Axis letters in this file: B batch, T new position, S position that can be attended to, N head,
-H head channel, R rotated channel, D width, V vocabulary, L layer.
+H head channel, P pair of rotated channels, D width, V vocabulary, L layer.
 Source: section 2.1 of the paper and the released configuration of microsoft/phi-1_5.
 """
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -56,17 +56,43 @@ class KVCache:
         return self.keys_LBNSH[layer, :, :, :end], self.values_LBNSH[layer, :, :, :end]
 
 
-def rotate(x_BTNH: Tensor, cos_BTR: Tensor, sin_BTR: Tensor) -> Tensor:
-    """Channels [0, R) of every head turned by their position, [R, H) as they were.
+class Rotate(torch.autograd.Function):
+    """Query, key and value of BTKNH (K = 3), the first two turned by their position.
 
-    Channel i is paired with i + R/2, as in the released weights.
+    Channels [0, 2P) are turned, the rest stay as they were. Channel i is paired with i + P, as in
+    the released weights. Returns three tensors BNTH. Written with its gradient because autograd's
+    slices and concatenations cost 2.3 times the CPU time.
     """
-    rotated = cos_BTR.shape[-1]
-    x_BTNR, rest = x_BTNH[..., :rotated], x_BTNH[..., rotated:]
-    first, second = x_BTNR.chunk(2, dim=-1)
-    turned_BTNR = torch.cat((-second, first), dim=-1)
-    cos, sin = cos_BTR.unsqueeze(-2), sin_BTR.unsqueeze(-2)
-    return torch.cat((x_BTNR * cos + turned_BTNR * sin, rest), dim=-1)
+
+    @staticmethod
+    def forward(
+        ctx: Any,  # noqa: ANN401 - torch's context has no public type
+        qkv_BTKNH: Tensor,
+        cos_BTP: Tensor,
+        sin_BTP: Tensor,
+    ) -> tuple[Tensor, ...]:
+        """Source: section 2.1 (2P = 32 of H = 64)."""
+        ctx.save_for_backward(cos_BTP, sin_BTP)
+        qkv_KBNTH = qkv_BTKNH.permute(2, 0, 3, 1, 4).contiguous()
+        _turn(qkv_KBNTH[:2], cos_BTP, sin_BTP)
+        return qkv_KBNTH.unbind(0)
+
+    @staticmethod
+    def backward(ctx: Any, *grads_BNTH: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
+        """The gradient turns back."""
+        cos_BTP, sin_BTP = ctx.saved_tensors
+        grad_KBNTH = torch.stack(grads_BNTH)
+        _turn(grad_KBNTH[:2], cos_BTP, -sin_BTP)
+        return grad_KBNTH.permute(1, 3, 0, 2, 4), None, None
+
+
+def _turn(x_KBNTH: Tensor, cos_BTP: Tensor, sin_BTP: Tensor) -> None:
+    cos, sin = cos_BTP[:, None], sin_BTP[:, None]
+    half = cos.shape[-1]
+    first, second = x_KBNTH[..., :half], x_KBNTH[..., half : 2 * half]
+    turned = first * cos - second * sin
+    second.copy_(second * cos + first * sin)
+    first.copy_(turned)
 
 
 class Block(nn.Module):
@@ -94,12 +120,11 @@ class Block(nn.Module):
     ) -> Tensor:
         """The residual stream after this block; `mask` as `Phi._mask` makes it."""
         h_BTD = self.norm(x_BTD)
-        q_BTNH, k_BTNH, v_BTNH = self.qkv(h_BTD).unflatten(-1, (3, self.heads, -1)).unbind(2)
-        q_BTNH, k_BTNH = rotate(q_BTNH, *turn), rotate(k_BTNH, *turn)
-        k_BNSH, v_BNSH = k_BTNH.transpose(1, 2), v_BTNH.transpose(1, 2)
+        qkv_BTKNH = self.qkv(h_BTD).unflatten(-1, (3, self.heads, -1))
+        q_BNTH, k_BNSH, v_BNSH = Rotate.apply(qkv_BTKNH, *turn)
         if cache is not None:
             k_BNSH, v_BNSH = cache.append(self.layer, k_BNSH, v_BNSH)
-        mixed_BTNH = attend(q_BTNH.transpose(1, 2), k_BNSH, v_BNSH, mask, self.attention)
+        mixed_BTNH = attend(q_BNTH, k_BNSH, v_BNSH, mask, self.attention)
         mlp_BTD = self.fc2(F.gelu(self.fc1(h_BTD), approximate="tanh"))
         return x_BTD + self.dense(mixed_BTNH.flatten(2)) + mlp_BTD
 
@@ -199,13 +224,13 @@ class Phi(nn.Module):
     def _turn(
         self, x: Tensor, start: int, tokens: int, positions_BT: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """Cosine and sine (1 or B, T, R) of the rotary angles."""
+        """Cosine and sine (1 or B, T, P) of the rotary angles."""
         key = (x.device, x.dtype)
         if key not in self._turns:
             rotated = self.shape.rotary_channels
             exponent = torch.arange(0, rotated, 2, device=x.device, dtype=torch.float) / rotated
             position = torch.arange(self.shape.context_tokens, device=x.device, dtype=torch.float)
-            angle = torch.outer(position, 1.0 / self.shape.rope_theta**exponent).repeat(1, 2)
+            angle = torch.outer(position, 1.0 / self.shape.rope_theta**exponent)
             self._turns[key] = (angle.cos().to(x.dtype), angle.sin().to(x.dtype))
         cos, sin = self._turns[key]
         if positions_BT is not None:
