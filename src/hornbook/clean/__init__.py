@@ -1,0 +1,1 @@
+"""Corpora without duplicates and without what the benchmarks ask."""

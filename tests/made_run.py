@@ -1,0 +1,61 @@
+"""A real `Run` for a stage under test: the conf of a scale as parameters, no DVC around it."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hornbook.lineage.manifest import Graph, Stage
+from hornbook.progress import Reporter
+from hornbook.runtime import Runtime
+from hornbook.stage import Run
+
+CONF = Path(__file__).resolve().parents[1] / "conf"
+
+
+def conf(noun: str, scale: str = "smoke") -> dict[str, Any]:
+    """The values of one conf file."""
+    return yaml.safe_load((CONF / noun / f"{scale}.yaml").read_text("utf-8"))
+
+
+def made_run(
+    root: Path, name: str, *, reads: list[str], params: dict[str, Any], workers: int = 1
+) -> Run:
+    """A run of stage `name` in `root` that may read the paths `reads` and all of `params`."""
+    family, _, instance = name.partition("@")
+    pending = root / ".pending" / name
+    (pending / "out").mkdir(parents=True)
+    stage = Stage(
+        name=name,
+        family=family,
+        instance=instance or None,
+        cmd="",
+        desc="",
+        meta={},
+        code=(),
+        sources=tuple(reads),
+        inputs={},
+        params=tuple(params),
+        out=f"artifacts/{name}",
+    )
+    runtime = Runtime(
+        workers=workers,
+        jobs=1,
+        concurrency=1,
+        teacher_url=None,
+        teacher_key_env="NONE",
+        max_cost_usd=None,
+        log_seconds=60.0,
+        checkpoint_seconds=60.0,
+    )
+    graph = Graph(root=root, stages={name: stage}, params=params)
+    return Run(graph, stage, pending=pending, runtime=runtime, reporter=Reporter(name))
+
+
+def file_bytes(folder: Path) -> dict[str, bytes]:
+    """Every file below `folder` by its relative path."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
