@@ -131,24 +131,15 @@ def repro(context: dg.AssetExecutionContext, name: str, *, force: bool) -> str:
         hasher.save()
     except HornbookError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
-    with dg.open_pipes_session(
-        context, dg.PipesEnvContextInjector(), dg.PipesTempFileMessageReader()
-    ) as session:
-        one = Repro(
-            ROOT,
-            name,
-            say=context.log.info,
-            force=force,
-            environment=dict(session.get_bootstrap_env_vars()),
-        )
-        try:
-            return one.run()
-        except StageError as error:
-            if BUSY.search(str(error)):
-                raise dg.RetryRequested(max_retries=60, seconds_to_wait=2) from error
-            raise
-        finally:
-            one.kill()
+    one = Repro(ROOT, name, say=context.log.info, force=force)
+    try:
+        return one.run()
+    except StageError as error:
+        if BUSY.search(str(error)):
+            raise dg.RetryRequested(max_retries=60, seconds_to_wait=2) from error
+        raise
+    finally:
+        one.kill()
 
 
 def materialised(
@@ -166,27 +157,29 @@ def materialised(
     )
 
 
-def source_assets(graph: Graph) -> list[dg.AssetSpec]:
-    """Tracked inputs as external assets; the sync sensor observes them."""
-    paths = sorted({path for stage in graph.stages.values() for path in stage.sources})
-    return [
-        dg.AssetSpec(
-            source_key(path),
-            group_name="data",
-            kinds={"dvc", "file"},
-            description=f"Input `{path}`, tracked by DVC; docs/data.md says what it holds.",
-            metadata={"path": path},
-        )
-        for path in paths
-    ]
+def source_asset(path: str) -> dg.SourceAsset:
+    """A tracked input; observing it reads the hash of what is on disk now."""
+
+    @dg.observable_source_asset(
+        key=source_key(path),
+        group_name="data",
+        description=f"Input `{path}`, tracked by DVC; docs/data.md says what it holds.",
+        metadata={"path": path},
+        tags={"dagster/kind/dvc": ""},
+    )
+    def observe() -> dg.DataVersion:
+        hasher = Hasher(ROOT)
+        version = hasher.hash(path)
+        hasher.save()
+        return dg.DataVersion(version)
+
+    return observe
 
 
-def build_assets(root: Path = ROOT) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+def build_assets(root: Path = ROOT) -> list[dg.AssetsDefinition | dg.SourceAsset]:
     """All assets of the graph: its inputs and one per stage."""
     graph, hasher = load_graph(root), Hasher(root)
-    assets = [
-        *source_assets(graph),
-        *(stage_asset(s, graph, hasher) for s in graph.stages.values()),
-    ]
+    sources = sorted({path for stage in graph.stages.values() for path in stage.sources})
+    stages = [stage_asset(stage, graph, hasher) for stage in graph.stages.values()]
     hasher.save()
-    return assets
+    return [*map(source_asset, sources), *stages]

@@ -5,6 +5,9 @@ import sys
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import (
+    UnresolvedAssetJobDefinition,
+)
 from pydantic import Field
 
 from dagster_project.manifest import ROOT, stage_key
@@ -25,7 +28,7 @@ def executor() -> dg.ExecutorDefinition:
     )
 
 
-def jobs() -> list[dg.UnresolvedAssetJobDefinition]:
+def jobs() -> list[UnresolvedAssetJobDefinition]:
     """`everything`, and one job per variant with all that the variant needs."""
     graph = load_graph(ROOT)
     made = [

@@ -18,10 +18,11 @@ from pathlib import Path
 from dagster_project.manifest import ROOT
 from hornbook.compose import write_params
 from hornbook.errors import HornbookError
+from hornbook.lineage.manifest import load_graph
 from hornbook.lineage.run import dvc_environment
 
 HOME = ROOT / ".hornbook" / "dagster"
-WATCHED = ("conf", "src", "dagster_project", "dvc.yaml", "params.yaml")
+WATCHED = ("conf", "dagster_project", "dvc.yaml", "params.yaml")
 SETTLE_SECONDS = 1.0
 
 
@@ -100,13 +101,15 @@ def reload_definitions(port: int) -> bool:
 
 
 def watched_state(root: Path = ROOT) -> dict[str, int]:
-    """Times of the files that the definitions are read from."""
+    """Times of the files that the definitions are read from: conf/ and the code of each stage."""
+    try:
+        code = {path for stage in load_graph(root).stages.values() for path in stage.code}
+    except HornbookError:
+        code = set[str]()  # a broken manifest shows when the definitions are loaded again
     state: dict[str, int] = {}
-    for name in WATCHED:
-        base = root / name
-        files = [base] if base.is_file() else base.rglob("*")
-        for file in files:
-            if file.suffix in {".py", ".yaml", ".yml"} and file.is_file():
+    for base in (root / name for name in sorted({*WATCHED, *code})):
+        for file in [base] if base.is_file() else base.rglob("*"):
+            if file.is_file() and "__pycache__" not in file.parts:
                 state[str(file)] = file.stat().st_mtime_ns
     return state
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.toy import Toy, make_toy
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -15,3 +17,17 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}; HORNBOOK_SHARED_DATA names another folder")
     return folder
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Toy:
+    """The toy graph, not yet run."""
+    return make_toy(tmp_path / "a toy")
+
+
+@pytest.fixture
+def ran(toy: Toy) -> Toy:
+    """The toy graph, run and committed."""
+    toy.dvc("repro", "-q")
+    toy.commit("ran")
+    return toy

@@ -1,23 +1,11 @@
-"""Progress of a stage: lines on the terminal, or Dagster Pipes messages where Dagster listens."""
+"""Progress of a stage as lines on standard output, which DVC, Dagster and a terminal all show."""
 
-import os
 import sys
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
-from typing import Protocol
 
 
-class Reporter(Protocol):
-    """Somewhere a line can go."""
-
-    def say(self, text: str) -> None:
-        """Show one line now."""
-        ...
-
-
-class Terminal:
-    """Lines on standard output, each under the name of its stage."""
+class Reporter:
+    """Lines under the name of their stage."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -26,28 +14,6 @@ class Terminal:
         """Show one line now."""
         sys.stdout.write(f"{self.name:<28} {text}\n")
         sys.stdout.flush()
-
-
-@contextmanager
-def open_reporter(name: str) -> Generator[Reporter]:
-    """The reporter of this process; through Dagster Pipes when a session waits for it."""
-    if "DAGSTER_PIPES_CONTEXT" not in os.environ:
-        yield Terminal(name)
-        return
-    from dagster_pipes import PipesContext, open_dagster_pipes
-
-    class Pipes:
-        """Log events of the Dagster step."""
-
-        def __init__(self, context: PipesContext) -> None:
-            self.context = context
-
-        def say(self, text: str) -> None:
-            """Show one line now."""
-            self.context.log.info(text)
-
-    with open_dagster_pipes() as context:
-        yield Pipes(context)
 
 
 class Progress:

@@ -24,7 +24,7 @@ from hornbook.config import Expectation
 from hornbook.errors import ArtifactError, ConfigError
 from hornbook.lineage.manifest import Graph, Stage, load_graph, load_lock, lookup
 from hornbook.lineage.workspace import Hasher, identity, require_fresh
-from hornbook.progress import Progress, Reporter, open_reporter
+from hornbook.progress import Progress, Reporter
 from hornbook.runtime import Runtime, load_runtime
 
 if TYPE_CHECKING:
@@ -182,16 +182,16 @@ def run_stage(root: Path, name: str) -> None:
     pending = root / ".hornbook" / "pending" / f"{name}-{identity(stage, graph, hasher)}"
     hasher.save()
     module, function = STAGES[stage.family].split(":")
-    with open_reporter(name) as reporter:
-        run = Run(graph, stage, pending=pending, runtime=load_runtime(root), reporter=reporter)
-        shutil.rmtree(run.out, ignore_errors=True)
-        run.out.mkdir(parents=True)
-        started, cpu = time.monotonic(), _cpu_seconds()
-        getattr(import_module(module), function)(run)
-        _record(root, run, seconds=time.monotonic() - started, cpu_seconds=_cpu_seconds() - cpu)
-        _move(run.out, root / stage.out)
-        shutil.rmtree(pending, ignore_errors=True)
-        reporter.say(f"done -> {stage.out}")
+    reporter = Reporter(name)
+    run = Run(graph, stage, pending=pending, runtime=load_runtime(root), reporter=reporter)
+    shutil.rmtree(run.out, ignore_errors=True)
+    run.out.mkdir(parents=True)
+    started, cpu = time.monotonic(), _cpu_seconds()
+    getattr(import_module(module), function)(run)
+    _record(root, run, seconds=time.monotonic() - started, cpu_seconds=_cpu_seconds() - cpu)
+    _move(run.out, root / stage.out)
+    shutil.rmtree(pending, ignore_errors=True)
+    reporter.say(f"done -> {stage.out}")
 
 
 def _cpu_seconds() -> float:

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -58,7 +58,6 @@ class Repro:
     stage: str
     say: Callable[[str], None]
     force: bool = False
-    environment: dict[str, str] = field(default_factory=dict[str, str])
     process: subprocess.Popen[str] | None = None
 
     def run(self) -> Outcome:
@@ -72,7 +71,7 @@ class Repro:
         self.process = subprocess.Popen(
             repro_command(self.stage, force=self.force),
             cwd=self.root,
-            env=dvc_environment() | self.environment,
+            env=dvc_environment(),
             text=True,
             errors="replace",
             stdout=subprocess.PIPE,

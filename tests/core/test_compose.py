@@ -1,0 +1,60 @@
+"""conf/ composes, and what does not compose says what is allowed and where."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hornbook.compose import check_params, compose, render
+from hornbook.errors import ConfigError
+from hornbook.runtime import load_runtime
+
+ROOT = Path(__file__).resolve().parents[2]
+GROUPS = sorted(
+    f"{file.parent.name}={file.stem}"
+    for file in (ROOT / "conf").glob("*/*.yaml")
+    if file.parent.name != "runtime" and file.stem != "taxonomy"
+)
+
+
+def test_params_yaml_is_what_conf_composes_to():
+    assert check_params(ROOT) == []
+
+
+@pytest.mark.parametrize("choice", GROUPS)
+def test_every_choice_of_every_group_composes(choice, monkeypatch):
+    monkeypatch.setenv("HORNBOOK_SHARED_DATA", "../shared/data")
+    assert compose(ROOT, [choice])
+
+
+def test_equal_values_are_equal_bytes():
+    values = compose(ROOT)
+    assert render(values) == render(dict(reversed(list(values.items()))))
+    assert yaml.safe_load(render(values)) == values
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("web.filter.treshold=4", r"no key 'web.filter.treshold'.*web.filter.threshold"),
+        ("scale=laptp", r"conf/scale/ has no laptp.yaml.*laptop.*did you mean scale=laptop"),
+        ("web.filter.threshold=high", r"conf/web/laptop.yaml: web.filter.threshold='high'"),
+        (
+            "+web.filter.extra=1",
+            r"conf/web/laptop.yaml: web.filter.extra is not a setting.*threshold",
+        ),
+        ("runtime.workers=3", r"runtime values are not part of an experiment.*local.yaml"),
+        ("train.dtype=fp16", r"train.*fp16"),
+        ("model.heads=7", r"model.*7"),
+        ("nothing=at_all", r"nothing"),
+    ],
+)
+def test_a_wrong_setting_names_itself_what_is_allowed_and_the_file(override, told):
+    with pytest.raises(ConfigError, match=f"(?s){told}"):
+        compose(ROOT, [override])
+
+
+def test_runtime_names_the_file_or_variable_of_a_wrong_value(monkeypatch):
+    monkeypatch.setenv("HORNBOOK_WORKERS", "many")
+    with pytest.raises(ConfigError, match="runtime.workers='many' in the environment variable"):
+        load_runtime(ROOT)

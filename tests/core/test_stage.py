@@ -1,0 +1,129 @@
+"""A stage as a process: what it sees, what it leaves behind, how it resumes."""
+
+import pandas as pd
+import pytest
+from pydantic.dataclasses import dataclass
+
+import hornbook.stages
+from hornbook.artifacts import read_json
+from hornbook.config import STRICT, Expectation
+from hornbook.errors import ArtifactError, ConfigError, ExpectationError
+from hornbook.stage import run_stage
+
+RUNTIME = """workers: 1
+jobs: 1
+concurrency: 1
+teacher_url: null
+teacher_key_env: NO_KEY
+max_cost_usd: null
+log_seconds: 60.0
+checkpoint_seconds: 60.0
+"""
+
+
+@dataclass(frozen=True, config=STRICT)
+class Level:
+    level: int
+
+
+@pytest.fixture
+def work(toy, monkeypatch):
+    """The toy checkout with its `base` stage replaced by a function of the test."""
+    (toy.root / "conf" / "runtime").mkdir(parents=True)
+    (toy.root / "conf" / "runtime" / "default.yaml").write_text(RUNTIME)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+
+    def run(function):
+        monkeypatch.setattr("tests.core.stages.function", function)
+        monkeypatch.setitem(hornbook.stages.STAGES, "base", "tests.core.stages:stage")
+        run_stage(toy.root, "base")
+        return toy.root / "artifacts" / "base"
+
+    run.root = toy.root
+    return run
+
+
+def test_a_stage_sees_what_is_declared_and_nothing_else(work):
+    def stage(run):
+        assert run.section("left", Level).level == 1
+        assert run.input("data/raw.txt").read_text() == "raw\n"
+        with pytest.raises(ConfigError, match=r"reads 'right', which dvc\.yaml does not declare"):
+            run.section("right", Level)
+        with pytest.raises(ConfigError, match=r"reads tool2\.py, which dvc\.yaml does not list"):
+            run.input("tool2.py")
+        run.summary(rows=3)
+
+    assert read_json(work(stage) / "summary.json") == {"rows": 3}
+
+
+def test_a_failed_stage_leaves_the_old_artifact_and_finds_its_journal_again(work):
+    def first(run):
+        (run.out / "value.txt").write_text("good")
+
+    def broken(run):
+        (run.pending / "journal").write_text("half")
+        (run.out / "value.txt").write_text("bad")
+        raise ArtifactError("stop")
+
+    def again(run):
+        assert (run.pending / "journal").read_text() == "half"
+        assert not list(run.out.iterdir()), "the output starts empty"
+        (run.out / "value.txt").write_text("better")
+
+    out = work(first)
+    with pytest.raises(ArtifactError, match="stop"):
+        work(broken)
+    assert (out / "value.txt").read_text() == "good"
+    assert (work(again) / "value.txt").read_text() == "better"
+    assert not list((work.root / ".hornbook" / "pending").iterdir())
+
+
+def test_measurements_stay_out_of_the_artifact(work):
+    def stage(run):
+        run.summary(rows=1)
+        run.measure(tokens_per_second=12.5)
+
+    out = work(stage)
+    assert [file.name for file in out.iterdir()] == ["summary.json"]
+    measured = read_json(work.root / ".hornbook" / "measurements" / "base.json")
+    assert measured["tokens_per_second"] == 12.5
+    assert measured["out_hash"].endswith(".dir")
+
+
+UNIQUE = Expectation(type="expect_column_values_to_be_unique", kwargs={"column": "id"})
+
+
+def test_a_broken_dataset_stops_the_stage_and_names_its_rows(work):
+    def stage(run):
+        frame = pd.DataFrame({"id": ["a", "b", "b"], "n": [1, 2, 3]})
+        run.expect("rows", frame, [UNIQUE], key="id")
+
+    with pytest.raises(ExpectationError, match=r"(?s)id: b, b.*dvc checkout artifacts/base"):
+        work(stage)
+    kept = read_json(work.root / ".hornbook" / "checks" / "base.json")
+    assert kept["rows"]["success"] is False
+    assert not (work.root / "artifacts" / "base").exists()
+
+
+def test_a_good_dataset_keeps_its_results_without_time_or_place(work):
+    def stage(run):
+        run.expect("rows", pd.DataFrame({"id": ["a", "b"]}), [UNIQUE], key="id")
+
+    text = (work(stage) / "expectations.json").read_text()
+    assert '"success": true' in text
+    assert str(work.root) not in text
+    assert "202" not in text, "no date"
+
+
+def test_an_unknown_expectation_is_a_configuration_error(work):
+    def stage(run):
+        odd = Expectation(type="expect_wonders", kwargs={})
+        run.expect("rows", pd.DataFrame({"id": ["a"]}), [odd], key="id")
+
+    with pytest.raises(ConfigError, match="'expect_wonders' is not one"):
+        work(stage)
+
+
+def test_an_unknown_stage_lists_the_stages(work):
+    with pytest.raises(ConfigError, match="no stage 'nothing'; the stages are base, branch@one"):
+        run_stage(work.root, "nothing")

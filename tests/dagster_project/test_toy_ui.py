@@ -1,0 +1,213 @@
+"""The acceptance checks of the Dagster core on the toy graph, through the running UI."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+
+from tests.dagster_project.ui import Ui, add_dagster
+from tests.toy import make_toy
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def ui(tmp_path_factory):
+    """One UI over the toy graph that `dvc repro` ran before Dagster ever saw it."""
+    toy = make_toy(tmp_path_factory.mktemp("ui") / "a toy")
+    add_dagster(toy.root)
+    toy.dvc("repro", "-q")
+    toy.commit("ran")
+    one = Ui(toy.root).start()
+    one.toy = toy
+    yield one
+    one.stop()
+
+
+def fresh(ui) -> None:
+    ui.wait(lambda: not ui.stale(), 40, "everything to be in sync")
+
+
+def test_what_dvc_ran_before_is_in_sync_without_a_single_run(ui):
+    fresh(ui)
+    assert ui.latest("branch/one")["outcome"] == "outside Dagster"
+    assert ui.ask("{runsOrError{... on Runs{count}}}")["runsOrError"]["count"] == 0
+
+
+def test_a_changed_value_shows_exactly_its_stages_and_why(ui):
+    fresh(ui)
+    ui.toy.edit("params.yaml", "right:\n  level: 1", "right:\n  level: 2")
+    ui.wait(lambda: {"branch/one", "branch/two"} <= ui.stale(), 40, "the two to be out of sync")
+    assert "base" not in ui.stale()
+    assert ("CODE", "has a new code version") in ui.why("branch/one")
+    run = ui.materialise("branch/one", "branch/two", "end")
+    assert run["status"] == "SUCCESS"
+    fresh(ui)
+    assert ui.latest("branch/one")["outcome"] == "executed"
+    ui.toy.edit("params.yaml", "right:\n  level: 2", "right:\n  level: 1")
+    ui.wait(lambda: "branch/one" in ui.stale(), 40, "the reverted value to show")
+    ui.materialise("branch/one", "branch/two", "end")
+    fresh(ui)
+    assert ui.latest("branch/one")["outcome"] == "run cache"
+
+
+def test_a_hand_edited_artifact_shows_and_its_consumer_refuses_it(ui):
+    fresh(ui)
+    (ui.root / "artifacts" / "base" / "value.txt").write_text("by hand\n")
+    ui.wait(lambda: "base" in ui.stale(), 40, "the edit to show")
+    run = ui.launch(["branch/one"])
+    assert ui.finish(run)["status"] == "FAILURE"
+    assert "dvc checkout artifacts/base" in ui.messages(run)
+    assert (ui.root / "artifacts" / "branch" / "one" / "value.txt").exists()
+    assert ui.materialise("base")["status"] == "SUCCESS"
+    fresh(ui)
+    assert "up to date" in ui.toy.dvc("status")
+
+
+def test_a_run_outside_dagster_reaches_the_ui(ui):
+    fresh(ui)
+    ui.toy.edit("params.yaml", "left:\n  level: 1", "left:\n  level: 3")
+    ui.toy.dvc("repro", "-q")
+    ui.wait(lambda: ui.latest("base")["outcome"] == "outside Dagster", 40, "the outside run")
+    fresh(ui)
+    ui.toy.run("git", "checkout", "-q", "params.yaml", "dvc.lock")
+    ui.toy.dvc("checkout", "-q")
+    ui.wait(lambda: '"level": 1' in str(ui.latest("base")["parameters"]), 40, "the checkout")
+    fresh(ui)
+
+
+def test_an_edited_input_shows_its_reader(ui):
+    fresh(ui)
+    (ui.root / "data" / "raw.txt").write_text("new\n")
+    ui.wait(lambda: "base" in ui.stale(), 40, "the new input to show")
+    assert any(category == "DATA" for category, _ in ui.why("base"))
+    (ui.root / "data" / "raw.txt").write_text("raw\n")
+    fresh(ui)
+
+
+def test_dagster_and_dvc_write_the_same_lock(ui):
+    fresh(ui)
+    ui.launch(["base", "branch/one", "branch/two", "end"], config=None)
+    by_dagster = yaml.safe_load((ui.root / "dvc.lock").read_text())
+    ui.toy.dvc("repro", "-f", "--no-run-cache")
+    assert yaml.safe_load((ui.root / "dvc.lock").read_text()) == by_dagster
+
+
+def slow_tool(ui, seconds: float) -> None:
+    text = (ui.root / "tool.py").read_text()
+    assert "import pathlib, sys" in text
+    (ui.root / "tool.py").write_text(f"import time; time.sleep({seconds})\n" + text)
+
+
+def restore_tool(ui) -> None:
+    ui.toy.run("git", "checkout", "-q", "tool.py")
+
+
+def test_independent_branches_overlap(ui):
+    fresh(ui)
+    slow_tool(ui, 4)
+    try:
+        ui.wait(lambda: "base" in ui.stale(), 40, "the code change to show")
+        run = ui.materialise("base", "branch/one", "branch/two", "end")
+        steps = {s["stepKey"]: s for s in run["stepStats"]}
+        one, two = steps["branch_one"], steps["branch_two"]
+        assert run["status"] == "SUCCESS"
+        assert one["startTime"] < two["endTime"]
+        assert two["startTime"] < one["endTime"]
+    finally:
+        restore_tool(ui)
+    ui.wait(lambda: "base" in ui.stale(), 40, "the code to be back")
+    ui.materialise("base", "branch/one", "branch/two", "end")
+    fresh(ui)
+
+
+def processes_of(root) -> list[str]:
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    return [line for line in listed.stdout.splitlines() if "tool.py" in line and "ps " not in line]
+
+
+def test_cancelling_kills_the_stage_process(ui):
+    fresh(ui)
+    slow_tool(ui, 60)
+    try:
+        ui.wait(lambda: "base" in ui.stale(), 40, "the code change to show")
+        run = ui.launch(["base"])
+        ui.wait(lambda: processes_of(ui.root), 40, "the stage process")
+        ui.ask(
+            "mutation($id: String!){terminateRun(runId:$id){__typename}}",
+            id=run,
+        )
+        assert ui.finish(run)["status"] == "CANCELED"
+        ui.wait(lambda: not processes_of(ui.root), 20, "the stage process to be gone")
+    finally:
+        restore_tool(ui)
+    ui.materialise("base")
+    fresh(ui)
+
+
+def test_a_killed_stage_fails_and_its_last_good_artifact_is_back(ui):
+    fresh(ui)
+    slow_tool(ui, 60)
+    try:
+        ui.wait(lambda: "base" in ui.stale(), 40, "the code change to show")
+        run = ui.launch(["base"])
+        ui.wait(lambda: processes_of(ui.root), 40, "the stage process")
+        subprocess.run(["pkill", "-9", "-f", "python tool.py base"], check=True)
+        assert ui.finish(run)["status"] == "FAILURE"
+        assert (ui.root / "artifacts" / "base" / "value.txt").exists()
+    finally:
+        restore_tool(ui)
+    fresh(ui)
+
+
+def test_the_status_survives_a_restart(ui):
+    fresh(ui)
+    ui.stop()
+    ui.start()
+    fresh(ui)
+
+
+def test_selection_strings_work_on_the_command_line(ui):
+    listed = ui.toy.run(
+        "dagster", "asset", "list", "-m", "dagster_project.definitions",
+        "--select", 'key:"branch/*" or group:end',
+    )  # fmt: skip
+    assert set(listed.split()) >= {"branch/one", "branch/two", "end"}
+    assert "base" not in listed.split()
+
+
+def test_broken_definitions_do_not_validate(ui, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(ui.root, copy, ignore=shutil.ignore_patterns(".hornbook"))
+    command = [sys.executable, "-m", "dagster", "definitions", "validate", "-w", "workspace.yaml"]
+    environment = os.environ | {"DAGSTER_HOME": str(tmp_path)}
+    good = subprocess.run(command, cwd=copy, env=environment, capture_output=True, check=False)
+    assert good.returncode == 0, good.stderr
+    (copy / "dvc.yaml").write_text("stages: [")
+    bad = subprocess.run(command, cwd=copy, env=environment, capture_output=True, check=False)
+    assert bad.returncode == 1
+    assert b"not valid YAML" in bad.stdout + bad.stderr
+
+
+def test_a_lock_held_by_another_process_is_waited_for(ui):
+    fresh(ui)
+    hold = "from dvc.repo import Repo; import time\nr = Repo('.')\nwith r.lock: time.sleep(8)"
+    other = subprocess.Popen([sys.executable, "-c", hold], cwd=ui.root)
+    time.sleep(1.5)
+    assert ui.materialise("end")["status"] == "SUCCESS"
+    assert other.wait() == 0
+
+
+def test_step_metadata_is_what_a_person_looks_for(ui):
+    fresh(ui)
+    ui.materialise("branch/two")
+    shown = ui.latest("branch/two")
+    assert shown["outcome"] == "unchanged"
+    assert shown["dvc/hash"].endswith(".dir")
+    assert shown["bytes"] > 0
+    assert json.loads(shown["parameters"]) == {"right": {"level": 1}}

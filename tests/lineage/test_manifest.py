@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import pytest
+
+from hornbook.errors import ConfigError
+from hornbook.lineage.manifest import load_graph, load_lock, lookup
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def dvc_edges(root: Path) -> dict[str, set[str]]:
+    """Producers of each stage by DVC's own index."""
+    from dvc.repo import Repo
+
+    with Repo(str(root)) as repo:
+        stages = [s for s in repo.index.stages if getattr(s, "name", None)]
+        made = {out.fs_path: s.addressing.split(":")[-1] for s in stages for out in s.outs}
+        return {
+            s.addressing.split(":")[-1]: {
+                made[out] for dep in s.deps for out in made if is_below(dep.fs_path, out)
+            }
+            for s in stages
+        }
+
+
+def is_below(path: str, parent: str) -> bool:
+    return path == parent or path.startswith(f"{parent}/")
+
+
+def test_the_toy_graph_has_the_edges_that_dvc_sees(toy):
+    graph = load_graph(toy.root)
+    assert {n: set(s.producers) for n, s in graph.stages.items()} == dvc_edges(toy.root)
+    assert list(graph.stages) == ["base", "branch@one", "branch@two", "end"]
+
+
+def test_our_graph_has_the_stages_and_edges_that_dvc_sees():
+    graph = load_graph(ROOT)
+    assert {n: set(s.producers) for n, s in graph.stages.items()} == dvc_edges(ROOT)
+
+
+def test_dependencies_are_told_apart(toy):
+    base = load_graph(toy.root).stages["base"]
+    assert (base.code, base.sources, dict(base.inputs)) == (("tool.py",), ("data/raw.txt",), {})
+    one = load_graph(toy.root).stages["branch@one"]
+    assert dict(one.inputs) == {"artifacts/base": "base"}, "a repeated dependency counts once"
+
+
+def test_descendants_and_ancestors_follow_the_edges(toy):
+    graph = load_graph(toy.root)
+    assert graph.descendants(["branch@one"]) == {"end"}
+    assert graph.ancestors(["end"]) == {"base", "branch@one", "branch@two"}
+
+
+def test_a_missing_parameter_names_the_key_and_the_remedy():
+    with pytest.raises(ConfigError, match=r"no 'a\.c'.*hornbook compose"):
+        lookup({"a": {"b": 1}}, "a.c")
+
+
+def test_a_damaged_manifest_is_one_message(toy):
+    (toy.root / "dvc.yaml").write_text("stages: [unclosed")
+    with pytest.raises(ConfigError, match=r"dvc\.yaml is not valid YAML"):
+        load_graph(toy.root)
+
+
+def test_a_lock_can_be_read_at_a_revision(ran):
+    ran.edit("params.yaml", "right:\n  level: 1", "right:\n  level: 2")
+    ran.dvc("repro", "-q")
+    assert load_lock(ran.root)["branch@one"].params == {"right": {"level": 2}}
+    assert load_lock(ran.root, "HEAD")["branch@one"].params == {"right": {"level": 1}}
+    with pytest.raises(ConfigError, match="no revision 'nowhere'"):
+        load_lock(ran.root, "nowhere")
