@@ -1,0 +1,1 @@
+"""Stage `train`: a mixture in, a model in the released layout and its curve out."""

@@ -1,0 +1,99 @@
+"""Schema of `train`: all that decides the weights, the machine included.
+
+Device, ranks, threads, dtype and attention change the last bits of a sum and are therefore part
+of what a trained model is, not of where it happened to run.
+"""
+
+from typing import Literal
+
+from pydantic import model_validator
+from pydantic.dataclasses import dataclass
+
+from hornbook.config import STRICT, Expectation
+
+Device = Literal["cpu", "cuda"]
+Dtype = Literal["float32", "bfloat16", "float16"]
+Backend = Literal["explicit", "sdpa", "flash"]
+
+
+def contradiction(device: str, dtype: str, attention: str) -> str | None:
+    """Why a device cannot train like this; None where it can."""
+    if device == "cpu" and attention == "flash":
+        return (
+            "train.attention=flash needs train.device=cuda; on a cpu use explicit (contexts of "
+            "128 and less) or sdpa"
+        )
+    if device == "cpu" and dtype == "float16":
+        return (
+            "train.dtype=float16 needs train.device=cuda; on a cpu use bfloat16 (with AVX512-BF16 "
+            "or AMX) or float32"
+        )
+    if attention == "flash" and dtype == "float32":
+        return (
+            "train.attention=flash knows no train.dtype=float32; use train.attention=sdpa or "
+            "train.dtype=bfloat16"
+        )
+    return None
+
+
+@dataclass(frozen=True, config=STRICT)
+class Optim:
+    """AdamW over fp32 master weights."""
+
+    lr: float  # its peak
+    betas: tuple[float, float]
+    eps: float
+    weight_decay: float  # on matrices and embeddings; biases and norms have none
+    clip_norm: float | None  # the gradient is scaled down to this norm; null is never
+
+
+@dataclass(frozen=True, config=STRICT)
+class Schedule:
+    """The learning rate over the run: a linear warm-up, then `kind`."""
+
+    kind: Literal["constant", "linear", "cosine"]
+    warmup_share: float  # of all steps
+    final_share: float  # of the peak, reached at the end by linear and cosine
+
+    @model_validator(mode="after")
+    def _are_shares(self) -> "Schedule":
+        if not 0 <= self.warmup_share < 1 or not 0 <= self.final_share <= 1:
+            raise ValueError(
+                f"warmup_share={self.warmup_share}, final_share={self.final_share}: expected "
+                f"shares, the first below 1"
+            )
+        return self
+
+
+@dataclass(frozen=True, config=STRICT)
+class Curve:
+    """What is noted while training."""
+
+    every_steps: int  # a row of the curve: means since the row before
+    evaluate_every_steps: int  # the held-out loss; also after the last step
+    evaluate_sequences: int  # of each source's held-out split, at most
+
+
+@dataclass(frozen=True, config=STRICT)
+class Train:
+    """Optimizer, batch and machine; how many tokens is the mixture's budget."""
+
+    seed: int  # of initial weights and of the order in which the mixture is drawn
+    batch_sequences: int  # per optimizer step, over all ranks
+    micro_sequences: int  # per forward pass, on one rank
+    ranks: int  # data-parallel processes
+    device: Device
+    dtype: Dtype  # of weights and activations; master weights are fp32
+    attention: Backend
+    threads: int  # per rank on a cpu
+    optim: Optim
+    schedule: Schedule
+    curve: Curve
+    expectations: tuple[Expectation, ...]  # of data set curve: step, tokens, loss, lr, ...
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> "Train":
+        problem = contradiction(self.device, self.dtype, self.attention)
+        if problem:
+            raise ValueError(problem)
+        return self

@@ -1,0 +1,126 @@
+"""AdamW on fp32 master weights, whatever the dtype of the model.
+
+Masters, gradients and moments are two flat tensors each, one for what decays and one for what
+does not: few kernel launches, and the form in which a sharded engine cuts them.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from hornbook.train.config import Optim
+
+
+class _Group:
+    """Some parameters, with their masters and gradients end to end in fp32."""
+
+    def __init__(self, name: str, parameters: Sequence[nn.Parameter]) -> None:
+        self.name, self.parameters = name, parameters
+        self.master = torch.cat([one.detach().flatten().float() for one in parameters])
+        self.master.grad = torch.zeros_like(self.master)
+        self.masters = self._views(self.master)
+        self.grads = self._views(self.master.grad)
+
+    def _views(self, flat: Tensor) -> list[Tensor]:
+        sizes = [one.numel() for one in self.parameters]
+        parts = zip(flat.split(sizes), self.parameters, strict=True)
+        return [part.view(one.shape) for part, one in parts]
+
+    def publish(self) -> None:
+        """Round the masters into the model."""
+        for one, master in zip(self.parameters, self.masters, strict=True):
+            one.copy_(master)
+
+
+class MasterAdamW:
+    """The optimizer of one process.
+
+    `accumulate` after each backward pass, then `step`: the sum of the passes is the gradient.
+    Source: section 2.3 (Adam, betas .9/.98, eps 1e-7, weight decay .1).
+    """
+
+    def __init__(self, model: nn.Module, settings: Optim) -> None:
+        self.clip_norm = settings.clip_norm
+        self._is_clear = True
+        parameters = list(model.parameters())
+        self._groups = (
+            _Group("matrices", [one for one in parameters if one.dim() > 1]),
+            _Group("vectors", [one for one in parameters if one.dim() == 1]),
+        )
+        matrices, vectors = (group.master for group in self._groups)
+        self._adam = torch.optim.AdamW(
+            [
+                {"params": [matrices], "weight_decay": settings.weight_decay},
+                {"params": [vectors], "weight_decay": 0.0},
+            ],
+            lr=settings.lr,
+            betas=settings.betas,
+            eps=settings.eps,
+            fused=True,
+        )
+
+    def accumulate(self) -> None:
+        """Add the model's gradients to the fp32 ones and drop them."""
+        for group in self._groups:
+            grads = [one.grad for one in group.parameters]
+            found = [grad for grad in grads if grad is not None]
+            assert len(found) == len(grads), "a parameter took no part in the loss"
+            for total, grad in zip(group.grads, found, strict=True):
+                # a copy converts at memory speed, a sum of two dtypes does not
+                total.copy_(grad) if self._is_clear else total.add_(grad)
+            for one in group.parameters:
+                one.grad = None
+        self._is_clear = False
+
+    def grad_norm(self, scale: float = 1.0) -> Tensor:
+        """Norm of the accumulated gradient over all parameters, after multiplying it by `scale`."""
+        for group in self._groups:
+            if scale != 1.0:
+                _grad(group).mul_(scale)
+        norms = [torch.linalg.vector_norm(_grad(group)) for group in self._groups]
+        return torch.linalg.vector_norm(torch.stack(norms))
+
+    @torch.no_grad()
+    def step(self, lr: float, grad_norm: Tensor) -> None:
+        """Clip, update the masters, round them into the model, clear the gradient."""
+        if self.clip_norm is not None:
+            shrink = (self.clip_norm / (grad_norm + 1e-6)).clamp(max=1.0)
+            for group in self._groups:
+                _grad(group).mul_(shrink)
+        for group in self._adam.param_groups:
+            group["lr"] = lr
+        self._adam.step()
+        for group in self._groups:
+            group.publish()
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget the accumulated gradient."""
+        self._is_clear = True
+
+    def state(self) -> dict[str, Tensor]:
+        """Masters, moments and step counts by name."""
+        found: dict[str, Tensor] = {}
+        for group in self._groups:
+            found[f"{group.name}.master"] = group.master
+            for key, value in self._adam.state[group.master].items():
+                found[f"{group.name}.{key}"] = value
+        return found
+
+    @torch.no_grad()
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Continue from `state`; the model's weights follow from its masters."""
+        for group in self._groups:
+            group.master.copy_(state[f"{group.name}.master"])
+            device = group.master.device
+            self._adam.state[group.master] = {
+                key: state[f"{group.name}.{key}"].to(device, copy=True)
+                for key in ("exp_avg", "exp_avg_sq", "step")
+            }
+            group.publish()
+
+
+def _grad(group: _Group) -> Tensor:
+    assert group.master.grad is not None
+    return group.master.grad

@@ -1,0 +1,156 @@
+"""A toy variant: two corpora in which the next token can be learned, and a stage run without DVC."""
+
+import hashlib
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from hornbook.model.config import Model
+from hornbook.train.config import Curve, Optim, Schedule, Train
+
+VOCABULARY, CONTEXT = 64, 16
+SHAPE = Model(
+    layers=2,
+    width=32,
+    heads=4,
+    rotary_channels=4,
+    mlp_width=64,
+    context_tokens=CONTEXT,
+    norm_eps=1e-5,
+    rope_theta=10000.0,
+    init_std=0.15,
+)
+SETTINGS = Train(
+    seed=0,
+    batch_sequences=4,
+    micro_sequences=2,
+    ranks=1,
+    device="cpu",
+    dtype="float32",
+    attention="explicit",
+    threads=1,
+    optim=Optim(lr=1e-2, betas=(0.9, 0.98), eps=1e-7, weight_decay=0.1, clip_norm=1.0),
+    schedule=Schedule(kind="cosine", warmup_share=0.1, final_share=0.05),
+    curve=Curve(every_steps=3, evaluate_every_steps=5, evaluate_sequences=4),
+    expectations=(),
+)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    torch.set_num_threads(1)
+    yield
+    torch.use_deterministic_algorithms(mode=False)
+
+
+def write_tokens(folder: Path, stride: int) -> dict[str, Any]:
+    """Counting in steps of `stride`, from a few starts: learnable, and another law per corpus."""
+    folder.mkdir(parents=True)
+    shards = []
+    for split, tokens in (("train", 2000), ("heldout", 200)):
+        ids = (np.arange(tokens) * stride + np.arange(tokens) // 37) % VOCABULARY
+        content = ids.astype("<u2").tobytes()
+        (folder / f"{split}-00000.bin").write_bytes(content)
+        digest = hashlib.sha256(content).hexdigest()
+        shards.append(
+            {"file": f"{split}-00000.bin", "split": split, "tokens": tokens, "sha256": digest}
+        )
+    meta = {"dtype": "<u2", "vocab_size": VOCABULARY, "eos": 0, "shards": shards}
+    meta["sha256"] = hashlib.sha256(json.dumps(meta).encode()).hexdigest()
+    (folder / "meta.json").write_text(json.dumps(meta))
+    return meta
+
+
+@dataclass
+class FakeRun:
+    """What a stage gets, over a folder of artifacts instead of the graph."""
+
+    root: Path
+    settings: Train
+    shape: Model = SHAPE
+    instance: str = "toy"
+    name: str = "train@toy"
+    checkpoint_seconds: float = 1e9
+    logs: list[str] = field(default_factory=list)
+    measures: dict[str, Any] = field(default_factory=dict)
+    summaries: dict[str, Any] = field(default_factory=dict)
+    fail_at: int | None = None  # the step of the progress bar at which the process dies
+
+    def __post_init__(self) -> None:
+        self.pending = self.root / "pending"
+        self.out = self.pending / "out"
+        self.out.mkdir(parents=True, exist_ok=True)
+        self.runtime = SimpleNamespace(checkpoint_seconds=self.checkpoint_seconds)
+
+    def section(self, key, kind):
+        return {"model": self.shape, "train": self.settings}[key]
+
+    def input(self, path):
+        return self.root / path
+
+    @contextmanager
+    def progress(self, total, unit, what=""):
+        done = 0
+
+        def advance(n=1):
+            nonlocal done
+            done += n
+            if done == self.fail_at:
+                raise KeyboardInterrupt
+
+        yield SimpleNamespace(advance=advance, note=lambda text: None)
+
+    def log(self, text):
+        self.logs.append(text)
+
+    def summary(self, **values):
+        self.summaries |= values
+
+    def measure(self, **values):
+        self.measures |= values
+
+    def expect(self, dataset, frame, expectations, key):
+        assert key in frame.columns
+
+
+@pytest.fixture
+def start(tmp_path):
+    """A function that opens a run in a named workspace, all with the same inputs."""
+
+    def open_run(name="a", steps=23, **changes):
+        root = tmp_path / name
+        if not root.exists():
+            metas = {
+                corpus: write_tokens(root / "artifacts" / "tokens" / corpus, stride)
+                for corpus, stride in (("books", 3), ("code", 5))
+            }
+            tokenizer = root / "artifacts" / "tokens" / "tokenizer"
+            tokenizer.mkdir()
+            (tokenizer / "meta.json").write_text('{"eos": 0}')
+            (tokenizer / "tokenizer.json").write_text("{}")
+            (tokenizer / "summary.json").write_text("{}")
+            mixture = root / "artifacts" / "mixture" / "toy"
+            mixture.mkdir(parents=True)
+            sources = [
+                {"corpus": corpus, "weight": weight, "sha256": metas[corpus]["sha256"]}
+                for corpus, weight in (("books", 0.75), ("code", 0.25))
+            ]
+            manifest = {
+                "budget_tokens": steps * 4 * CONTEXT,
+                "order_seed": 0,
+                "vocab_size": VOCABULARY,
+                "sources": sources,
+            }
+            (mixture / "mixture.json").write_text(json.dumps(manifest))
+        own = {k: v for k, v in changes.items() if k in FakeRun.__dataclass_fields__}
+        settings = {k: v for k, v in changes.items() if k not in own}
+        return FakeRun(root, replace(SETTINGS, **settings), **own)
+
+    return open_run
