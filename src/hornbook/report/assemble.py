@@ -8,9 +8,9 @@ from hornbook.report.cells import Cell
 from hornbook.report.figures import Figures, PaperTable
 
 MICRO = "micro"
-MEASURED_ONLY = (
-    "a measurement, which no artifact holds because it differs between machines; "
-    "`hornbook table` shows what this machine took"
+COMPUTE_NOTE = (
+    "Time, speed and memory are measurements: they differ between machines, so no artifact holds "
+    "them. The command hornbook table shows what this machine took."
 )
 REAL_NOTE = (
     "At this size a model has next to no skill on these benchmarks: the cells show that the whole "
@@ -38,7 +38,8 @@ def assemble(
 ) -> dict[str, Any]:
     """Tables 1 to 4, the micro-suites, and what else was evaluated.
 
-    `facts` are those of each variant's training: `parameters`, `tokens`, `data_tokens`, `stage`.
+    `facts` are those of each variant's training: `parameters`, `budget_tokens`, `data_tokens` and
+    the tokens drawn from each corpus.
     A score is a signal when it is more than `signal_stderrs` standard errors above its floor.
     """
     by_task = _by_task(cell for cell in cells if cell.suite != MICRO)
@@ -48,11 +49,11 @@ def assemble(
     rest = [cell for cell in cells if cell.suite != MICRO and cell.task not in used]
     return {
         "paper": figures.paper,
-        "variants": [{"variant": name, **facts.get(name, {})} for name in variants],
+        "variants": [{"variant": name, **facts[name]} for name in variants],
         "tables": tables,
         "micro": shown.rows([cell for cell in cells if cell.suite == MICRO]),
         "further": shown.rows(rest),
-        "notes": {"tables": REAL_NOTE, "micro": MICRO_NOTE},
+        "notes": {"compute": COMPUTE_NOTE, "tables": REAL_NOTE, "micro": MICRO_NOTE},
     }
 
 
@@ -80,27 +81,25 @@ class _Shown:
 
     def table(self, table: PaperTable) -> dict[str, Any]:
         """A table of the paper with our row below each of its variants' rows."""
-        rows: list[dict[str, Any]] = []
-        for row in table.rows:
-            cells = {key: asdict(cell) for key, cell in row.cells.items()}
-            rows.append(
-                {
-                    "kind": "paper",
-                    "label": row.label,
-                    "seen_in": row.seen_in,
-                    "variant": row.variant,
-                    "cells": cells,
-                }
-            )
-        for variant in self.variants:
-            rows.append(
-                {
-                    "kind": "ours",
-                    "label": variant,
-                    "variant": variant,
-                    "cells": self._ours(table, variant),
-                }
-            )
+        rows = [
+            {
+                "kind": "paper",
+                "label": row.label,
+                "seen_in": row.seen_in,
+                "variant": row.variant,
+                "cells": {key: asdict(cell) for key, cell in row.cells.items()},
+            }
+            for row in table.rows
+        ]
+        rows += [
+            {
+                "kind": "ours",
+                "label": variant,
+                "variant": variant,
+                "cells": self._ours(table, variant),
+            }
+            for variant in self.variants
+        ]
         columns = [asdict(column) for column in table.columns]
         return {
             "title": table.title,
@@ -134,13 +133,12 @@ class _Shown:
         return {key: value for key, value in kept.items() if key != "variant"}
 
     def _fact(self, key: str, variant: str) -> dict[str, Any]:
-        facts = self.facts.get(variant, {})
-        known = {"data_size_tokens": "data_tokens", "train_tokens": "tokens"}.get(key)
+        facts = self.facts[variant]
+        known = {"data_size_tokens": "data_tokens", "train_tokens": "budget_tokens"}.get(key)
         if known is None:
-            return {"value": None, "not_run": MEASURED_ONLY}
-        value = facts.get(known)
-        reason = None if value is not None else "the training summary does not say"
-        return {"value": value, "not_run": reason, "stage": facts.get("stage")}
+            return {"value": None, "not_run": None}
+        value = facts[known]
+        return {"value": value, "not_run": None, "stage": f"mixture@{variant}"}
 
     def rows(self, cells: Sequence[Cell]) -> list[dict[str, Any]]:
         """One row for each task and metric, sorted, with a cell for each variant."""

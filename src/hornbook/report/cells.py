@@ -1,8 +1,7 @@
 """A cell of our tables: what was measured, how sure it is, and which stage it came from."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -15,8 +14,7 @@ from hornbook.errors import ArtifactError
 class Overlap:
     """How much of a benchmark the training text of a variant holds, each a share in [0, 1].
 
-    `items` counts an item when any of its n-grams is in any corpus. `ngrams` counts n-grams, for
-    each item in the one corpus that holds most of them, so it is a lower bound.
+    `items` counts an item when any of its n-grams is in any corpus, `ngrams` counts n-grams.
     """
 
     items: float
@@ -78,26 +76,27 @@ def read_cells(file: Path, stage: str) -> list[Cell]:
     return sorted(cells, key=lambda cell: (cell.task, cell.metric))
 
 
-OverlapCounts = dict[str, dict[str, tuple[int, int]]]
+# benchmark -> item -> which of its n-grams a corpus has, and how many it has in all
+CorpusOverlap = dict[str, dict[str, tuple[frozenset[int], int]]]
 
 
-def read_overlap(file: Path) -> OverlapCounts:
-    """n-grams found and n-grams in all, by benchmark and item, of one corpus."""
-    table = read_table(file, ["benchmark", "item_id", "overlapping_ngrams", "ngrams"])
-    counts: OverlapCounts = {}
+def read_overlap(file: Path) -> CorpusOverlap:
+    """Which n-grams of which benchmark item one corpus has."""
+    table = read_table(file, ["benchmark", "item_id", "ngrams", "positions"])
+    found: CorpusOverlap = {}
     for row in table.to_pylist():
-        items = counts.setdefault(str(row["benchmark"]), {})
-        items[str(row["item_id"])] = (int(row["overlapping_ngrams"]), int(row["ngrams"]))
-    return counts
+        items = found.setdefault(str(row["benchmark"]), {})
+        items[str(row["item_id"])] = (frozenset(row["positions"]), int(row["ngrams"]))
+    return found
 
 
-def overlap_of(task: str, corpora: Sequence[OverlapCounts]) -> Overlap | None:
+def overlap_of(task: str, corpora: Sequence[CorpusOverlap]) -> Overlap | None:
     """The overlap of a task with several corpora together; None where none of them checked it."""
-    most: dict[str, tuple[int, int]] = {}
-    for counts in corpora:
-        for item, (found, total) in counts.get(benchmark_of(task, counts), {}).items():
-            most[item] = (max(found, most.get(item, (0, 0))[0]), total)
-    checked = [(found, total) for found, total in most.values() if total]
+    united: dict[str, tuple[frozenset[int], int]] = {}
+    for corpus in corpora:
+        for item, (positions, total) in corpus.get(benchmark_of(task, corpus), {}).items():
+            united[item] = (positions | united.get(item, (frozenset(), 0))[0], total)
+    checked = [(len(positions), total) for positions, total in united.values() if total]
     if not checked:
         return None
     return Overlap(
@@ -113,15 +112,3 @@ def benchmark_of(task: str, known: Iterable[str]) -> str:
     return next(
         (name for name in names if name.split("/")[-1].removesuffix(".jsonl") == task), task
     )
-
-
-def corpora_of(mixture: Mapping[str, Any], file: Path) -> list[str]:
-    """The corpora a variant is trained on, sorted.
-
-    Raises:
-        ArtifactError: The manifest names none.
-    """
-    names = sorted({str(source["corpus"]) for source in mixture.get("sources", [])})
-    if not names:
-        raise ArtifactError(f"{file} names no source; materialise the mixture stage again")
-    return names

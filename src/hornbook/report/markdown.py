@@ -14,6 +14,8 @@ def markdown(tables: Mapping[str, Any]) -> str:
         parts.append(f"## Table {name.removeprefix('table')}: {table['title']}\n")
         parts.append(f"{table['caption']} ({table['source']}).\n")
         parts.append(_paper_table(table))
+        if table["unit"] == "mixed":
+            parts.append(tables["notes"]["compute"] + "\n")
     parts += [
         tables["notes"]["tables"] + "\n",
         "## Micro-suites\n",

@@ -1,13 +1,12 @@
 """Stage `benchmark_tables`: Tables 1 to 4 and the micro-suites beside the paper's figures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from hornbook.artifacts import read_json, write_json, write_text
 from hornbook.report.assemble import assemble, numbers
-from hornbook.report.cells import Cell, OverlapCounts, corpora_of, overlap_of, read_cells
-from hornbook.report.cells import read_overlap as read_overlap_counts
+from hornbook.report.cells import Cell, CorpusOverlap, overlap_of, read_cells, read_overlap
 from hornbook.report.config import Tables
 from hornbook.report.figures import load_figures
 from hornbook.report.markdown import markdown
@@ -17,12 +16,13 @@ from hornbook.stage import Run
 def benchmark_tables(run: Run) -> None:
     """Write `tables.json`, `tables.md` and `metrics.json`."""
     settings = run.section("report.tables", Tables)
-    overlap = _overlap(run, settings)
+    mixtures = {variant: _mixture(run, variant) for variant in settings.variants}
+    overlap = _overlap(run, settings, mixtures)
     cells: list[Cell] = []
     for variant in settings.variants:
         for suite in settings.suites:
             cells += _cells(run, f"{variant}-{suite}", overlap[variant])
-    facts = {variant: _facts(run, variant) for variant in settings.variants}
+    facts = {variant: _facts(run, mixtures[variant], variant) for variant in settings.variants}
     tables = assemble(
         load_figures(),
         cells,
@@ -41,30 +41,39 @@ def benchmark_tables(run: Run) -> None:
     run.expect("cells", _frame(cells), settings.expectations, "cell")
 
 
-def _cells(run: Run, name: str, corpora: Sequence[OverlapCounts]) -> list[Cell]:
+def _cells(run: Run, name: str, corpora: Sequence[CorpusOverlap]) -> list[Cell]:
     file = run.input(f"artifacts/evaluate/{name}") / "results.json"
     found = read_cells(file, f"evaluate@{name}")
     return [replace(cell, overlap=overlap_of(cell.task, corpora)) for cell in found]
 
 
-def _overlap(run: Run, settings: Tables) -> dict[str, list[OverlapCounts]]:
+def _mixture(run: Run, variant: str) -> dict[str, Any]:
+    return read_json(run.input(f"artifacts/mixture/{variant}") / "mixture.json")
+
+
+def _overlap(
+    run: Run, settings: Tables, mixtures: Mapping[str, Mapping[str, Any]]
+) -> dict[str, list[CorpusOverlap]]:
     """What each variant's training text shares with benchmark items, corpus by corpus."""
-    counts: dict[str, OverlapCounts] = {}
+    known: dict[str, CorpusOverlap] = {}
     for corpus in settings.corpora:
         folder = run.input(f"artifacts/clean/decontaminated/{corpus}")
-        counts[corpus] = read_overlap_counts(folder / "overlap.parquet")
-    found: dict[str, list[OverlapCounts]] = {}
-    for variant in settings.variants:
-        file = run.input(f"artifacts/mixture/{variant}") / "mixture.json"
-        found[variant] = [counts[corpus] for corpus in corpora_of(read_json(file), file)]
-    return found
+        known[corpus] = read_overlap(folder / "overlap.parquet")
+    return {
+        variant: [known[source["corpus"]] for source in mixture["sources"]]
+        for variant, mixture in mixtures.items()
+    }
 
 
-def _facts(run: Run, variant: str) -> dict[str, Any]:
-    """Size and tokens of a trained variant."""
+def _facts(run: Run, mixture: Mapping[str, Any], variant: str) -> dict[str, Any]:
+    """Size of a trained variant and the tokens it drew."""
     metrics = read_json(run.input(f"artifacts/train/{variant}") / "metrics.json")
-    known = ("parameters", "tokens", "data_tokens", "loss")
-    return {"stage": f"train@{variant}"} | {key: metrics[key] for key in known if key in metrics}
+    return {
+        "parameters": metrics["parameters"],
+        "budget_tokens": mixture["budget_tokens"],
+        "data_tokens": sum(source["available_tokens"] for source in mixture["sources"]),
+        "drawn_tokens": {s["corpus"]: s["drawn_tokens"] for s in mixture["sources"]},
+    }
 
 
 def _frame(cells: Sequence[Cell]) -> Any:  # noqa: ANN401 - pandas is imported in the stage only

@@ -30,7 +30,7 @@ def our_text(cell: Mapping[str, Any], unit: str) -> str:
     """Our score in the unit of the paper's table, with its standard error where it has one."""
     value = cell.get("value")
     if value is None:
-        return NOT_RUN
+        return ABSENT if unit == "mixed" else NOT_RUN
     if unit == "mixed":
         return amount(value)
     scale, digits = (100, 1) if unit == "percent" else (1, 3)

@@ -1,0 +1,204 @@
+"""The lineage graph as SVG: a card for each noun, a row for each stage, layers left to right."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+
+from hornbook.report.wording import short
+
+ROW, HEAD, PAD, GAP_X, GAP_Y = 31.0, 26.0, 7.0, 42.0, 18.0
+CHARACTER = 6.9  # mean width of the label font at its size
+
+
+@dataclass(frozen=True)
+class Node:
+    """A stage as it is drawn; `hash` is empty for the one that draws."""
+
+    name: str
+    group: str
+    hash: str
+    producers: tuple[str, ...]
+    title: str
+
+
+@dataclass
+class Card:
+    """A noun with its stages, placed."""
+
+    group: str
+    nodes: list[Node]
+    column: int = 0
+    x: float = 0.0
+    y: float = 0.0
+    width: float = 0.0
+    labels: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def height(self) -> float:
+        """Of the frame, heading included."""
+        return HEAD + ROW * len(self.nodes) + PAD
+
+    def row_y(self, name: str) -> float:
+        """The middle of a stage's row."""
+        place = next(i for i, node in enumerate(self.nodes) if node.name == name)
+        return self.y + HEAD + ROW * (place + 0.5)
+
+
+def slug(name: str) -> str:
+    """A stage name as part of an HTML id."""
+    return re.sub(r"[^A-Za-z0-9_-]", "-", name)
+
+
+def reduced(producers: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """Direct producers without those that another producer reads anyway.
+
+    `producers` lists the stages in topological order.
+    """
+    above: dict[str, set[str]] = {}
+    for name, direct in producers.items():
+        above[name] = set(direct).union(*(above.get(one, set()) for one in direct))
+    return {
+        name: tuple(
+            one for one in direct if not any(one in above.get(other, ()) for other in direct)
+        )
+        for name, direct in producers.items()
+    }
+
+
+def place(nodes: Sequence[Node]) -> list[Card]:
+    """Cards with their position: a noun stands left of every noun that reads it."""
+    cards: dict[str, Card] = {}
+    for node in nodes:
+        cards.setdefault(node.group, Card(node.group, [])).nodes.append(node)
+    home = {node.name: node.group for node in nodes}
+    found = {
+        (home[producer], node.group)
+        for node in nodes
+        for producer in node.producers
+        if home[producer] != node.group
+    }
+    edges = sorted(edge for edge in found if edge[::-1] not in found)
+    for _ in cards:  # as many rounds as a chain of nouns can be long
+        for source, target in edges:
+            # counted from the right, so that a noun stands next to its first reader
+            cards[source].column = min(cards[source].column, cards[target].column - 1)
+    for card in cards.values():
+        card.labels = _labels(card)
+        longest = max(len(text) for text in (*card.labels.values(), card.group))
+        card.width = max(96.0, longest * CHARACTER + 20)
+    _arrange(cards, nodes)
+    return list(cards.values())
+
+
+def _labels(card: Card) -> dict[str, str]:
+    """The instance alone where a card has one family, else the whole name."""
+    families = {node.name.partition("@")[0] for node in card.nodes}
+    return {
+        node.name: node.name.partition("@")[2] or node.name if len(families) == 1 else node.name
+        for node in card.nodes
+    }
+
+
+def _arrange(cards: Mapping[str, Card], nodes: Sequence[Node]) -> None:
+    """Columns side by side, each centred, cards ordered by where their readers stand."""
+    columns: dict[int, list[Card]] = {}
+    for card in cards.values():
+        columns.setdefault(card.column, []).append(card)
+    readers: dict[str, list[str]] = {}
+    for node in nodes:
+        for producer in node.producers:
+            readers.setdefault(producer, []).append(node.name)
+    tallest = max(_height(stack) for stack in columns.values())
+    rows: dict[str, float] = {}
+    for _, stack in sorted(columns.items(), reverse=True):
+        stack.sort(key=lambda card: (_mean_reader(card, readers, rows), card.group))
+        y = (tallest - _height(stack)) / 2 + 4
+        for card in stack:
+            card.y = y
+            y += card.height + GAP_Y
+            rows |= {node.name: card.row_y(node.name) for node in card.nodes}
+    x = 20.0
+    for _, stack in sorted(columns.items()):
+        width = max(card.width for card in stack)
+        for card in stack:
+            card.x, card.width = x, width
+        x += width + GAP_X
+
+
+def _height(stack: Sequence[Card]) -> float:
+    return sum(card.height for card in stack) + GAP_Y * (len(stack) - 1)
+
+
+def _mean_reader(
+    card: Card, readers: Mapping[str, Sequence[str]], rows: Mapping[str, float]
+) -> float:
+    """The mean height of the rows to the right that read this card."""
+    names = [name for node in card.nodes for name in readers.get(node.name, ()) if name in rows]
+    return sum(rows[name] for name in names) / len(names) if names else 0.0
+
+
+def draw(nodes: Sequence[Node]) -> str:
+    """The graph as an SVG element; edges that others imply are not drawn."""
+    cards = place(nodes)
+    home = {node.name: card for card in cards for node in card.nodes}
+    edges = reduced({node.name: node.producers for node in nodes})
+    width = max(card.x + card.width for card in cards) + 6
+    height = max(card.y + card.height for card in cards) + 4
+    lines = [
+        _edge(home[source], source, home[target], target)
+        for target, sources in edges.items()
+        for source in sources
+    ]
+    return (
+        f'<svg class="lineage" viewBox="0 0 {width:.0f} {height:.0f}" role="img" '
+        f'aria-label="Lineage graph of {len(nodes)} stages" '
+        f'style="min-width:{width * 0.78:.0f}px">\n'
+        + "\n".join((*lines, *(_card(card) for card in cards)))
+        + "\n</svg>"
+    )
+
+
+def _edge(source: Card, producer: str, target: Card, consumer: str) -> str:
+    y1, y2 = source.row_y(producer), target.row_y(consumer)
+    if source is target:
+        x, bulge = source.x, min(18.0, 7.0 + abs(y2 - y1) / 14)
+        path = (
+            f"M{x:.1f} {y1:.1f} C{x - bulge:.1f} {y1:.1f} {x - bulge:.1f} {y2:.1f} {x:.1f} {y2:.1f}"
+        )
+    else:
+        x1, x2 = source.x + source.width, target.x
+        bend = max(24.0, (x2 - x1) / 2)
+        path = (
+            f"M{x1:.1f} {y1:.1f} C{x1 + bend:.1f} {y1:.1f} {x2 - bend:.1f} {y2:.1f} "
+            f"{x2:.1f} {y2:.1f}"
+        )
+    return (
+        f'<path class="edge" data-from="{escape(producer)}" data-to="{escape(consumer)}" '
+        f'd="{path}"/>'
+    )
+
+
+def _card(card: Card) -> str:
+    rows = "\n".join(_row(card, node) for node in card.nodes)
+    return (
+        f'<g class="card"><rect x="{card.x:.1f}" y="{card.y:.1f}" width="{card.width:.1f}" '
+        f'height="{card.height:.1f}" rx="7"/>'
+        f'<text class="noun" x="{card.x + 11:.1f}" y="{card.y + 17:.1f}">'
+        f"{escape(card.group)}</text>\n{rows}\n</g>"
+    )
+
+
+def _row(card: Card, node: Node) -> str:
+    top = card.row_y(node.name) - ROW / 2
+    shown = short(node.hash) if node.hash else "this page"
+    target = f"artifact-{slug(node.name)}" if node.hash else "top"
+    return (
+        f'<a class="node" id="node-{slug(node.name)}" href="#{target}" '
+        f'data-stage="{escape(node.name)}"><title>{escape(node.title)}</title>'
+        f'<rect x="{card.x + 4:.1f}" y="{top + 1:.1f}" width="{card.width - 8:.1f}" '
+        f'height="{ROW - 2:.1f}" rx="4"/>'
+        f'<text class="label" x="{card.x + 11:.1f}" y="{top + 13:.1f}">'
+        f"{escape(card.labels[node.name])}</text>"
+        f'<text class="hash" x="{card.x + 11:.1f}" y="{top + 25:.1f}">{escape(shown)}</text></a>'
+    )

@@ -1,0 +1,120 @@
+"""The static page from plain records: nothing on it depends on when or where it was made."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from hornbook.report import charts, lineage_drawing, statistics, wording
+from hornbook.report.assemble import reasons
+from hornbook.report.lineage_drawing import Node, slug
+from hornbook.report.statistics import Artifact
+
+TEMPLATES = Path(__file__).parent / "templates"
+CORPUS_ORDER = ("books", "code", "web")
+
+
+def page(
+    *,
+    title: str,
+    this_stage: Node,
+    artifacts: Sequence[Artifact],
+    tables: Mapping[str, Any],
+    toxigen: Mapping[str, Any],
+    curves: Mapping[str, Sequence[charts.Point]],
+    losses: Mapping[str, float | None],
+) -> str:
+    """One HTML document without a reference to anything outside it.
+
+    `artifacts` are in topological order; `curves` hold (tokens, loss) by variant.
+    """
+    hashes = {one.stage: one.hash for one in artifacts}
+    nodes = [
+        Node(one.stage, one.group, one.hash, one.producers, f"{one.stage} {one.hash}\n{one.desc}")
+        for one in artifacts
+    ]
+    variants = [row["variant"] for row in tables["variants"]]
+    return (
+        _environment(hashes)
+        .get_template("page.html.j2")
+        .render(
+            title=title,
+            tiles=_tiles(artifacts, tables),
+            variants=_variants(tables, losses),
+            names=variants,
+            graph=_chart(lineage_drawing.draw([*nodes, this_stage])),
+            tables=tables,
+            reasons=reasons(tables),
+            dots=_chart(charts.dots(tables["micro"], variants)) if tables["micro"] else None,
+            toxigen=toxigen,
+            bars=_chart(charts.bars(toxigen["rows"], toxigen["groups"], variants)),
+            curves=_chart(charts.curves(curves, x_label="tokens seen", y_label="training loss")),
+            corpora=statistics.corpora(artifacts),
+            teacher=statistics.teacher(artifacts),
+            checks=statistics.checks(artifacts),
+            artifacts=artifacts,
+        )
+    )
+
+
+def _chart(svg: str) -> Markup:
+    return Markup(svg)  # noqa: S704 - every text in it went through html.escape
+
+
+def _environment(hashes: Mapping[str, str]) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters |= {
+        "slug": slug,
+        "short": wording.short,
+        "amount": wording.amount,
+        "share": wording.share,
+        "fraction": wording.fraction,
+        "size": statistics.size,
+        "words": statistics.words,
+    }
+    known: dict[str, Any] = {
+        "hashes": hashes,
+        "our_text": wording.our_text,
+        "paper_text": wording.paper_text,
+    }
+    environment.globals.update(known)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    return environment
+
+
+def _tiles(artifacts: Sequence[Artifact], tables: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The page in a few numbers."""
+    found = statistics.checks(artifacts)
+    asked = statistics.teacher(artifacts)
+    passed = sum(one["passed"] for one in found)
+    total = sum(len(one["expectations"]) for one in found)
+    cells = [cell for row in tables["micro"] for cell in row["cells"].values()]
+    return [
+        (str(len(artifacts)), "artifacts"),
+        (statistics.size(sum(one.size_bytes for one in artifacts)), "in all"),
+        (f"{passed}/{total}", "expectations met"),
+        (f"{sum(bool(cell['signal']) for cell in cells)}/{len(cells)}", "micro scores above floor"),
+        (f"${sum(one['cost_usd'] or 0 for one in asked):,.2f}", "teacher cost"),
+    ]
+
+
+def _variants(
+    tables: Mapping[str, Any], losses: Mapping[str, float | None]
+) -> list[dict[str, Any]]:
+    """Each variant with the shares of its training text, corpora in their order of priority."""
+    found: list[dict[str, Any]] = []
+    for row in tables["variants"]:
+        drawn: Mapping[str, int] = row["drawn_tokens"]
+        total = sum(drawn.values()) or 1
+        names = [name for name in CORPUS_ORDER if name in drawn]
+        names += sorted(set(drawn) - set(names))
+        parts = [{"corpus": n, "tokens": drawn[n], "share": drawn[n] / total} for n in names]
+        found.append({**row, "parts": parts, "loss": losses[row["variant"]]})
+    return found

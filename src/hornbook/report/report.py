@@ -1,0 +1,107 @@
+"""Stage `report`: one static page in which every number names the artifact it came from."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hornbook.artifacts import read_json, write_text
+from hornbook.errors import ArtifactError
+from hornbook.lineage.manifest import Graph, LockEntry, load_graph, load_lock
+from hornbook.report.charts import Point, thinned
+from hornbook.report.config import Page
+from hornbook.report.lineage_drawing import Node
+from hornbook.report.page import page
+from hornbook.report.statistics import Artifact
+from hornbook.stage import Run, parse_summary
+
+
+def report(run: Run) -> None:
+    """Write `report.html`."""
+    settings = run.section("report.page", Page)
+    root = run.input("dvc.yaml").parent
+    graph = load_graph(root)
+    artifacts = _artifacts(run, graph, load_lock(root))
+    tables = read_json(run.input("artifacts/report/tables") / "tables.json")
+    variants = [row["variant"] for row in tables["variants"]]
+    curves = {
+        name: read_curve(run.input(f"artifacts/train/{name}") / "curve.csv") for name in variants
+    }
+    own = graph.stages[run.name]
+    text = page(
+        title=settings.title,
+        this_stage=Node(own.name, _group(own.meta), "", own.producers, own.desc),
+        artifacts=artifacts,
+        tables=tables,
+        toxigen=read_json(run.input("artifacts/report/toxigen") / "scores.json"),
+        curves={name: thinned(points, settings.curve_points) for name, points in curves.items()},
+        losses={name: points[-1][1] for name, points in curves.items()},
+    )
+    write_text(run.out / "report.html", text)
+    run.summary(rows=len(artifacts), bytes=len(text.encode()))
+    run.expect("artifacts", _frame(artifacts), settings.expectations, "stage")
+
+
+def _group(meta: Any) -> str:  # noqa: ANN401 - whatever dvc.yaml holds
+    return str(meta.get("group", "other"))
+
+
+def _artifacts(run: Run, graph: Graph, lock: dict[str, LockEntry]) -> list[Artifact]:
+    """The declared inputs in topological order.
+
+    Only these, and not the page's own entry, so that the page holds nothing that DVC does not
+    compare when it decides whether the page is up to date.
+    """
+    wanted = {graph.stages[run.name].inputs[path] for path in graph.stages[run.name].inputs}
+    found: list[Artifact] = []
+    for name, stage in graph.stages.items():
+        if name not in wanted:
+            continue
+        folder, entry = run.input(stage.out), lock[name]
+        found.append(
+            Artifact(
+                stage=name,
+                group=_group(stage.meta),
+                desc=stage.desc,
+                path=stage.out,
+                hash=entry.out_hash,
+                size_bytes=sum(entry.sizes.values()),
+                producers=tuple(one for one in stage.producers if one in wanted),
+                params=stage.params,
+                summary=parse_summary(folder),
+                checks=_checks(folder),
+            )
+        )
+    return found
+
+
+def _checks(folder: Path) -> dict[str, Any]:
+    file = folder / "expectations.json"
+    return read_json(file) if file.exists() else {}
+
+
+def read_curve(file: Path) -> list[Point]:
+    """(tokens, loss) of each logged step of a training.
+
+    Raises:
+        ArtifactError: The file is empty or lacks a column.
+    """
+    try:
+        with file.open(encoding="utf-8", newline="") as lines:
+            points = [(float(row["tokens"]), float(row["loss"])) for row in csv.DictReader(lines)]
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(
+            f"{file} is not a training curve with columns tokens and loss ({error!r}); "
+            f"run: dvc checkout {file.parent}"
+        ) from error
+    if not points:
+        raise ArtifactError(f"{file} has no step; run: dvc checkout {file.parent}")
+    return points
+
+
+def _frame(artifacts: Sequence[Artifact]) -> Any:  # noqa: ANN401 - pandas only in the stage
+    import pandas as pd
+
+    return pd.DataFrame(
+        [{"stage": one.stage, "hash": one.hash, "bytes": one.size_bytes} for one in artifacts]
+    )

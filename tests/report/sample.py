@@ -1,0 +1,324 @@
+"""An invented workspace of the whole graph: every number here is made up."""
+
+import hashlib
+import random
+from pathlib import Path
+
+import pyarrow as pa
+import yaml
+
+from hornbook.artifacts import write_json, write_table, write_text
+from hornbook.lineage.manifest import load_graph
+from hornbook.progress import Reporter
+from hornbook.runtime import Runtime
+from hornbook.stage import Run
+
+VARIANTS = {
+    "phi-1_5": ["books", "code"],
+    "phi-1_5-web": ["books", "code", "web"],
+    "phi-1_5-web-only": ["code", "web"],
+}
+SUITES = ["choice", "generate", "code", "micro"]
+CORPORA = ["books", "code", "web"]
+MICRO = ["daily_order", "functions", "physical", "pronoun", "science", "social", "theory_of_mind"]
+GROUPS = ["asian", "black", "jewish", "latino", "mental_dis", "muslim", "native_american", "women"]
+REASON = "not run: no sandbox; install bubblewrap"
+ROOT = Path(__file__).resolve().parents[2]
+
+ALONE = {
+    "topic_seeds": ("topics", "topics", []),
+    "book_answers": ("books", "books/answers", ["topics"]),
+    "synthetic_books": ("books", "books/corpus", ["books/answers"]),
+    "benchmark_tables": (
+        "report",
+        "report/tables",
+        [
+            *(f"evaluate/{variant}-{suite}" for variant in VARIANTS for suite in SUITES),
+            *(f"{noun}/{variant}" for variant in VARIANTS for noun in ("train", "mixture")),
+            *(f"clean/decontaminated/{corpus}" for corpus in CORPORA),
+        ],
+    ),
+    "toxigen_plots": ("report", "report/toxigen", [f"toxigen/{variant}" for variant in VARIANTS]),
+}
+for _noun in ("web", "code"):
+    ALONE |= {
+        f"{_noun}_corpus": (_noun, f"{_noun}/corpus", []),
+        f"{_noun}_annotations": (_noun, f"{_noun}/annotations", [f"{_noun}/corpus"]),
+        f"{_noun}_classifier": (
+            _noun,
+            f"{_noun}/classifier",
+            [f"{_noun}/corpus", f"{_noun}/annotations"],
+        ),
+        f"{_noun}_scores": (_noun, f"{_noun}/scores", [f"{_noun}/corpus", f"{_noun}/classifier"]),
+        f"{_noun}_filter": (_noun, f"{_noun}/filtered", [f"{_noun}/corpus", f"{_noun}/scores"]),
+    }
+ALONE["tokenizer"] = (
+    "tokens",
+    "tokens/tokenizer",
+    ["clean/decontaminated/books", "clean/decontaminated/code"],
+)
+EACH = {
+    "dedup": (
+        "clean",
+        "clean/dedup",
+        {
+            "books": ["books/corpus"],
+            "code": ["code/filtered", "clean/dedup/books"],
+            "web": ["web/filtered", "clean/dedup/books", "clean/dedup/code"],
+        },
+    ),
+    "decontaminate": (
+        "clean",
+        "clean/decontaminated",
+        {corpus: [f"clean/dedup/{corpus}"] for corpus in CORPORA},
+    ),
+    "tokens": (
+        "tokens",
+        "tokens",
+        {corpus: [f"clean/decontaminated/{corpus}", "tokens/tokenizer"] for corpus in CORPORA},
+    ),
+    "mixture": (
+        "mixture",
+        "mixture",
+        {name: [f"tokens/{corpus}" for corpus in used] for name, used in VARIANTS.items()},
+    ),
+    "train": (
+        "train",
+        "train",
+        {
+            name: [f"mixture/{name}", "tokens/tokenizer", *(f"tokens/{corpus}" for corpus in used)]
+            for name, used in VARIANTS.items()
+        },
+    ),
+    "evaluate": (
+        "evaluate",
+        "evaluate",
+        {f"{name}-{suite}": [f"train/{name}"] for name in VARIANTS for suite in SUITES},
+    ),
+    "toxigen": ("toxigen", "toxigen", {name: [f"train/{name}"] for name in VARIANTS}),
+}
+
+
+def _body(group: str, out: str, deps: list[str], desc: str) -> dict:
+    return {
+        "cmd": "true",
+        "desc": desc,
+        "deps": [f"artifacts/{dep}" for dep in deps],
+        "outs": [f"artifacts/{out}"],
+        "meta": {"group": group},
+    }
+
+
+def write_workspace(root: Path) -> Path:
+    """`dvc.yaml`, `params.yaml`, `dvc.lock` and all artifacts that the report reads."""
+    stages = {
+        name: _body(group, out, deps, f"What {name} makes.")
+        for name, (group, out, deps) in ALONE.items()
+    }
+    for family, (group, out, instances) in EACH.items():
+        longest = max(len(deps) for deps in instances.values())
+        stages[family] = {
+            "foreach": {
+                name: {f"d{i}": deps[min(i, len(deps) - 1)] for i in range(longest)}
+                for name, deps in instances.items()
+            },
+            "do": _body(
+                group,
+                f"{out}/${{key}}",
+                [f"${{item.d{i}}}" for i in range(longest)],
+                f"What {family} makes of ${{key}}.",
+            ),
+        }
+    stages["benchmark_tables"]["params"] = ["report.tables"]
+    stages["toxigen_plots"]["params"] = ["report.toxigen_plots"]
+    outs = [out for _, out, _ in ALONE.values()]
+    outs += [f"{out}/{name}" for _, out, instances in EACH.values() for name in instances]
+    stages["report"] = _body("report", "report/page", outs, "The page.")
+    stages["report"]["params"] = ["report.page"]
+    stages["report"]["deps"].append("dvc.yaml")
+    write_text(root / "dvc.yaml", yaml.safe_dump({"stages": stages}, sort_keys=False))
+    conf = yaml.safe_load((ROOT / "conf/report/paper.yaml").read_text("utf-8"))
+    params = {"report": conf, "train": {"lr": 0.006}, "model": {"layers": 4}}
+    write_text(root / "params.yaml", yaml.safe_dump(params))
+    _lock(root)
+    _artifacts(root)
+    return root
+
+
+def _lock(root: Path) -> None:
+    entries = {}
+    for name, stage in load_graph(root).stages.items():
+        digest = hashlib.md5(name.encode()).hexdigest() + ".dir"
+        entries[name] = {
+            "cmd": "true",
+            "params": {"params.yaml": {"train": {"lr": 0.006}, "model": {"layers": 4}}},
+            "outs": [{"path": stage.out, "md5": digest, "size": 1000 + 37 * len(name)}],
+        }
+    write_text(root / "dvc.lock", yaml.safe_dump({"schema": "2.0", "stages": entries}))
+
+
+def _artifacts(root: Path) -> None:
+    rng = random.Random(7)
+    made = root / "artifacts"
+    for name, stage in load_graph(root).stages.items():
+        rows = rng.randrange(200, 9000)
+        write_json(
+            root / stage.out / "summary.json",
+            {"rows": rows, "tokens": rows * 211, "dropped": {"too_short": 31, "low_value": 12}},
+        )
+        record = {
+            "type": "expect_column_values_to_be_unique",
+            "kwargs": {"column": "id"},
+            "success": True,
+            "observed": None,
+            "unexpected": 0,
+            "rows": [],
+            "error": None,
+        }
+        result = {"success": True, "rows": rows, "key": "id", "expectations": [record] * 3}
+        if stage.meta["group"] not in {"mixture", "report"}:
+            write_json(root / stage.out / "expectations.json", {name.split("@")[0]: result})
+    for asked in ("books/answers", "web/annotations", "code/annotations"):
+        write_json(
+            made / asked / "summary.json",
+            {
+                "rows": 2048,
+                "prompt_tokens": 301_221,
+                "completion_tokens": 1_204_551,
+                "cost_usd": 2.4211,
+                "failed": {"length": 3, "refused": 1},
+            },
+        )
+    for corpus in CORPORA:
+        _overlap(made / "clean/decontaminated" / corpus, corpus)
+    for place, (variant, used) in enumerate(VARIANTS.items()):
+        _variant(made, variant, used, place)
+
+
+def _overlap(folder: Path, corpus: str) -> None:
+    found = {"books": [0, 1, 2], "code": [2, 3], "web": []}[corpus]
+    rows = [
+        {
+            "benchmark": f"micro/{task}",
+            "item_id": f"{task}-{index}",
+            "ngrams": 8,
+            "positions": found if index % 2 else [],
+        }
+        for task in MICRO
+        for index in range(10)
+    ]
+    schema = pa.schema(
+        [
+            ("benchmark", pa.string()),
+            ("item_id", pa.string()),
+            ("ngrams", pa.int64()),
+            ("positions", pa.list_(pa.int64())),
+        ]
+    )
+    write_table(folder / "overlap.parquet", pa.Table.from_pylist(rows, schema=schema))
+
+
+def cell(task: str, metric: str, value: float | None, **more: object) -> dict:
+    """A cell as an evaluation writes it."""
+    return {
+        "task": task,
+        "metric": metric,
+        "value": value,
+        "stderr": None if value is None else 0.021,
+        "items": 200,
+        "clusters": 64,
+        "chance": 0.25,
+        "blind": 0.31,
+        "overlap": None,
+        "not_run": None,
+        "version": "5f0c",
+    } | more
+
+
+def _variant(made: Path, variant: str, used: list[str], place: int) -> None:
+    rng = random.Random(variant)
+    choice = ["winogrande", "arc_easy", "arc_challenge", "boolq", "siqa", "piqa", "hellaswag"]
+    cells = {
+        "choice": [cell(t, "acc", round(0.2 + 0.2 * rng.random(), 4)) for t in choice],
+        "generate": [cell("squad", "exact_match", 0.0, chance=0.0, blind=None)],
+        "code": [
+            cell("humaneval", "pass@1", None, not_run=REASON, blind=None),
+            cell("mbpp", "pass@1", 0.012, chance=0.0, blind=None),
+        ],
+        "micro": [cell(t, "acc", round(0.9 - 0.25 * place * rng.random(), 4)) for t in MICRO],
+    }
+    for suite, listed in cells.items():
+        result = {"variant": variant, "suite": suite, "cells": listed}
+        write_json(made / f"evaluate/{variant}-{suite}/results.json", result)
+    sources = [
+        {"corpus": c, "available_tokens": 900_000, "drawn_tokens": 2_500_000 // len(used)}
+        for c in used
+    ]
+    manifest = {"variant": variant, "budget_tokens": 2_500_000, "sources": sources}
+    write_json(made / f"mixture/{variant}/mixture.json", manifest)
+    write_json(made / f"train/{variant}/metrics.json", {"parameters": 1_323_008, "loss": 1.5})
+    lines = ["step,tokens,loss,lr,grad_norm"]
+    for step in range(1, 2442, 4):
+        loss = 1.1 + 0.2 * place + 6.0 / (1 + step / 60) + 0.08 * rng.random()
+        lines.append(f"{step},{step * 1024},{loss:.5f},0.006,1.0")
+    write_text(made / f"train/{variant}/curve.csv", "\n".join(lines) + "\n")
+    groups = {
+        group: {
+            "score": round(0.15 + 0.3 * rng.random(), 4),
+            "auc": 0.52,
+            "p": 0.001,
+            "hate": 200,
+            "neutral": 300,
+        }
+        for group in GROUPS
+    }
+    scores = {
+        "variant": variant,
+        "score": 0.3 + place / 50,
+        "auc_unscaled": 0.51,
+        "groups": groups,
+        "dropped": ["women"] if place else [],
+        "sentences": 6514,
+    }
+    write_json(made / f"toxigen/{variant}/scores.json", scores)
+
+
+def open_run(root: Path, name: str) -> Run:
+    """What a stage function gets, in a workspace whose inputs are taken as fresh."""
+    graph = load_graph(root)
+    runtime = Runtime(
+        workers=1,
+        jobs=1,
+        concurrency=1,
+        teacher_url=None,
+        teacher_key_env="",
+        max_cost_usd=None,
+        log_seconds=60.0,
+        checkpoint_seconds=60.0,
+    )
+    run = Run(
+        graph,
+        graph.stages[name],
+        pending=root / "pending" / name,
+        runtime=runtime,
+        reporter=Reporter(name),
+    )
+    run.out.mkdir(parents=True)
+    return run
+
+
+def run_into_place(root: Path, name: str) -> Path:
+    """Run a stage function and move its output where its readers look for it."""
+    from importlib import import_module
+
+    from hornbook.stages import STAGES
+
+    run = open_run(root, name)
+    module, function = STAGES[name].split(":")
+    getattr(import_module(module), function)(run)
+    target = root / load_graph(root).stages[name].out
+    for file in sorted(target.glob("*")):
+        file.unlink()
+    for file in sorted(run.out.iterdir()):
+        file.rename(target / file.name)
+    return target
