@@ -9,7 +9,7 @@ from hornbook.artifacts import read_documents, read_json, read_table, write_docu
 from hornbook.errors import ConfigError
 from hornbook.tokens.encoder import Encoder
 from hornbook.tokens.shards import heldout_ids, token_dtype
-from hornbook.tokens.tokenizer import tokenizer
+from hornbook.tokens.tokenizer import fit_texts, tokenizer
 from hornbook.tokens.tokens import tokens
 from hornbook.tokens.windows import Windows
 from tests.made_run import conf, file_bytes, made_run
@@ -125,6 +125,16 @@ def test_a_vocabulary_that_does_not_fit_the_model_is_refused(tmp_path, shared):
 def test_no_room_for_bytes_and_numbers_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"has no room for 256 bytes, 90 whole numbers"):
         fitted(tmp_path, vocab_size=346)
+
+
+def test_the_vocabulary_is_fitted_to_about_the_declared_share_of_each_corpus(tmp_path):
+    corpora(tmp_path)
+    folders = {name: tmp_path / CLEAN / name for name in ("books", "code")}
+    found = list(fit_texts(folders, {"books": 1000, "code": 10**6}))
+    assert 15 <= sum("books" in text for text in found) <= 25  # of 60 of about 50 characters
+    assert sum("code" in text for text in found) == 60
+    with pytest.raises(ConfigError, match=r"names \['books'\]; expected \['books', 'code'\]"):
+        list(fit_texts(folders, {"books": 1000}))
 
 
 def test_heldout_documents_are_a_share_and_hardly_move_when_the_corpus_grows():

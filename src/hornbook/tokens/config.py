@@ -14,7 +14,7 @@ class Fit:
 
     whole_numbers_to: int  # 0, 1, ... up to this are one token each, everywhere
     min_frequency: int  # a pair seen less often is not merged
-    sample_documents: int  # at most this many documents of each corpus are looked at
+    sample_characters: dict[str, int]  # about how much of each corpus is looked at
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -20,7 +20,7 @@ def tokenizer(run: Run) -> None:
     settings = run.section("tokens.tokenizer", Tokenizer)
     corpora = {name: run.input(f"artifacts/clean/decontaminated/{name}") for name in CORPORA}
     if settings.kind == "fit":
-        texts = _texts(corpora, settings.fit.sample_documents)
+        texts = fit_texts(corpora, settings.fit.sample_characters)
         with run.progress(None, "documents", "fitting the vocabulary") as bar:
             vocabulary = fit(
                 _counted(texts, bar.advance),
@@ -87,6 +87,22 @@ def verify(encoder: Encoder, vocabulary: Vocabulary, texts: Iterable[str]) -> tu
             raise ArtifactError(f"the ids of {text[:60]!r}... do not decode to it")
         documents, tokens, size = documents + 1, tokens + len(ours), size + len(text.encode())
     return documents, tokens, size
+
+
+def fit_texts(corpora: Mapping[str, Path], characters: Mapping[str, int]) -> Iterator[str]:
+    """About `characters` of each corpus as whole documents, spread evenly over it.
+
+    Raises:
+        ConfigError: `characters` does not name exactly the corpora that a vocabulary is fitted to.
+    """
+    if set(characters) != set(corpora):
+        raise ConfigError(
+            f"tokens.tokenizer.fit.sample_characters names {sorted(characters)}; expected "
+            f"{sorted(corpora)}"
+        )
+    for name in sorted(corpora):
+        texts: list[str] = read_table(corpora[name], ["text"]).column("text").to_pylist()
+        yield from texts[:: max(1, round(sum(map(len, texts)) / characters[name]))]
 
 
 def _texts(corpora: Mapping[str, Path], at_most: int) -> Iterator[str]:
