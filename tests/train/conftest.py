@@ -1,4 +1,4 @@
-"""A toy variant: two corpora in which the next token can be learned, and a stage run without DVC."""
+"""A toy variant: two corpora that can be learned, and a stage run without DVC."""
 
 import hashlib
 import json
@@ -89,14 +89,14 @@ class FakeRun:
         self.out.mkdir(parents=True, exist_ok=True)
         self.runtime = SimpleNamespace(checkpoint_seconds=self.checkpoint_seconds)
 
-    def section(self, key, kind):
+    def section(self, key, _kind):
         return {"model": self.shape, "train": self.settings}[key]
 
     def input(self, path):
         return self.root / path
 
     @contextmanager
-    def progress(self, total, unit, what=""):
+    def progress(self, _total, _unit, _what=""):
         done = 0
 
         def advance(n=1):
@@ -105,7 +105,7 @@ class FakeRun:
             if done == self.fail_at:
                 raise KeyboardInterrupt
 
-        yield SimpleNamespace(advance=advance, note=lambda text: None)
+        yield SimpleNamespace(advance=advance, note=lambda _text: None)
 
     def log(self, text):
         self.logs.append(text)
@@ -116,7 +116,7 @@ class FakeRun:
     def measure(self, **values):
         self.measures |= values
 
-    def expect(self, dataset, frame, expectations, key):
+    def expect(self, _dataset, frame, _expectations, key):
         assert key in frame.columns
 
 

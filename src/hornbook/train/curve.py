@@ -26,13 +26,17 @@ class Curve:
         self._sequences = [0] * len(self.sources)
         self._norm, self._steps = 0.0, 0
 
-    def add(self, losses: Sequence[float], sources: Sequence[int], grad_norm: float) -> None:
-        """One step: the loss and the source (index into `sources`) of each of its sequences."""
+    def add(self, losses: Sequence[float], sources: Sequence[int], grad_norm: float | None) -> None:
+        """One step: the loss and the source (index into `sources`) of each of its sequences.
+
+        A skipped step has no gradient norm.
+        """
         for loss, source in zip(losses, sources, strict=True):
             self._losses[source] += loss
             self._sequences[source] += 1
-        self._norm += grad_norm
-        self._steps += 1
+        if grad_norm is not None:
+            self._norm += grad_norm
+            self._steps += 1
 
     def close_row(
         self, *, step: int, tokens: int, lr: float, heldout: Mapping[str, float | None] | None
@@ -47,7 +51,7 @@ class Curve:
             "loss": sum(self._losses) / sum(self._sequences),
             "eval_loss": heldout["all"] if heldout else None,
             "lr": lr,
-            "grad_norm": self._norm / self._steps,
+            "grad_norm": self._norm / self._steps if self._steps else None,
         }
         for name, total, count in zip(self.sources, self._losses, self._sequences, strict=True):
             row[f"loss_{name}"] = total / count if count else None

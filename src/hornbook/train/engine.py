@@ -30,8 +30,11 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 class Engine(Protocol):
     """Batches in, moved weights out."""
 
-    def step(self, ids_BT: "NDArray[np.int64]", lr: float) -> tuple[list[float], float]:
-        """One optimizer step; the loss of each sequence before it, and the gradient's norm."""
+    def step(self, ids_BT: "NDArray[np.int64]", lr: float) -> tuple[list[float], float | None]:
+        """One optimizer step; the loss of each sequence before it, and the gradient's norm.
+
+        The norm is None where the gradient overflowed and the step was skipped.
+        """
         ...
 
     def evaluate(self, ids_BT: "NDArray[np.int64]") -> list[float]:
@@ -65,8 +68,11 @@ class TorchEngine:
         self.model.to(DTYPES[settings.dtype])
         self.scale = LossScale() if settings.dtype == "float16" else None
 
-    def step(self, ids_BT: "NDArray[np.int64]", lr: float) -> tuple[list[float], float]:
-        """One optimizer step; the loss of each sequence before it, and the gradient's norm."""
+    def step(self, ids_BT: "NDArray[np.int64]", lr: float) -> tuple[list[float], float | None]:
+        """One optimizer step; the loss of each sequence before it, and the gradient's norm.
+
+        The norm is None where the gradient overflowed and the step was skipped.
+        """
         losses: list[Tensor] = []
         scale = self.scale.value if self.scale else 1.0
         for rows in micro_rows(len(ids_BT), self.settings.micro_sequences, ranks=1, rank=0):
@@ -75,11 +81,9 @@ class TorchEngine:
             self.optimizer.accumulate()
             losses.append(losses_B.detach())
         norm = self.optimizer.grad_norm(1.0 / scale)
-        if self.scale is None or self.scale.accept(is_finite=bool(norm.isfinite())):
-            self.optimizer.step(lr, norm)
-        else:
-            self.optimizer.clear()
-        return torch.cat(losses).tolist(), norm.item()
+        is_used = self.scale is None or self.scale.accept(is_finite=bool(norm.isfinite()))
+        self.optimizer.step(lr, norm) if is_used else self.optimizer.clear()
+        return torch.cat(losses).tolist(), norm.item() if is_used else None
 
     @torch.no_grad()
     def evaluate(self, ids_BT: "NDArray[np.int64]") -> list[float]:

@@ -105,7 +105,7 @@ class Loop:
         """Run all steps that are left.
 
         Raises:
-            ConfigError: The loss is no number any more.
+            ConfigError: Loss or gradient is no number any more.
         """
         first, started, cpu = self.step, time.monotonic(), time.process_time()
         saved = started
@@ -146,7 +146,7 @@ class Loop:
             self.settings.schedule, peak=self.settings.optim.lr, step=self.step, steps=self.steps
         )
         losses, norm = self.engine.step(self.sampler.batch(self.step, batch), lr)
-        self._require_finite(losses, lr)
+        self._require_finite([*losses, norm or 0.0], lr)
         self.curve.add(losses, self.sampler.rows(self.step, batch).tolist(), norm)
         self.digest = self.sampler.digest(self.digest, self.step, batch)
         self.step += 1
@@ -163,12 +163,12 @@ class Loop:
             bar.note(f"loss {row['loss']:.3f}")
         bar.advance()
 
-    def _require_finite(self, losses: list[float], lr: float) -> None:
-        if all(math.isfinite(loss) for loss in losses):
+    def _require_finite(self, values: list[float], lr: float) -> None:
+        if all(math.isfinite(value) for value in values):
             return
         known = self.curve.rows[-1]["loss"] if self.curve.rows else None
         raise ConfigError(
-            f"the loss is {next(x for x in losses if not math.isfinite(x))} at step "
+            f"loss or gradient is {next(x for x in values if not math.isfinite(x))} at step "
             f"{self.step + 1:,} (last row of the curve: {known}; learning rate {lr:g}); lower "
             f"train.optim.lr={self.settings.optim.lr:g}, raise train.schedule.warmup_share or set "
             f"train.dtype=float32"
