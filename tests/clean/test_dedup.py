@@ -166,3 +166,11 @@ def test_settings_out_of_range_are_refused(key, value):
     values = conf("clean")["dedup"]["web"] | {key: value}
     with pytest.raises(ValidationError, match=key):
         TypeAdapter(Dedup).validate_python(values)
+
+
+def test_of_equally_similar_documents_the_first_is_named():
+    first, second = passage(1), edited(passage(1), 6)
+    between = edited(passage(1), 3)
+    between[125:] = second[125:] if False else between[125:]
+    sets = sets_of([first, second, between])
+    assert jaccard(sets[0], sets[2]) == jaccard(sets[1], sets[2])

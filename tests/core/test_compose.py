@@ -56,5 +56,5 @@ def test_a_wrong_setting_names_itself_what_is_allowed_and_the_file(override, tol
 
 def test_runtime_names_the_file_or_variable_of_a_wrong_value(monkeypatch):
     monkeypatch.setenv("HORNBOOK_WORKERS", "many")
-    with pytest.raises(ConfigError, match="runtime.workers='many' in the environment variable"):
+    with pytest.raises(ConfigError, match=r"runtime\.workers='many' in the environment variable"):
         load_runtime(ROOT)
