@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import signal
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -82,6 +84,7 @@ class FakeRun:
     measures: dict[str, Any] = field(default_factory=dict)
     summaries: dict[str, Any] = field(default_factory=dict)
     fail_at: int | None = None  # the step of the progress bar at which the process dies
+    terminate_at: int | None = None  # the step at which SIGTERM comes
 
     def __post_init__(self) -> None:
         self.pending = self.root / "pending"
@@ -104,6 +107,8 @@ class FakeRun:
             done += n
             if done == self.fail_at:
                 raise KeyboardInterrupt
+            if done == self.terminate_at:
+                os.kill(os.getpid(), signal.SIGTERM)
 
         yield SimpleNamespace(advance=advance, note=lambda _text: None)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from hornbook.errors import ConfigError
+from hornbook.errors import ConfigError, HornbookError
 from hornbook.model.checkpoint import load_model
 from hornbook.train.train import train
 from tests.train.conftest import SETTINGS
@@ -65,6 +65,17 @@ def test_a_killed_run_that_goes_on_equals_an_uninterrupted_one(start, dtype):
     assert files_of(again) == files_of(whole)
     journals = [(run.pending / "curve.jsonl").read_bytes() for run in (whole, again)]
     assert journals[0] == journals[1]
+
+
+def test_sigterm_leaves_a_checkpoint_and_a_message(start):
+    whole = start("whole")
+    train(whole)
+    with pytest.raises(HornbookError, match=r"train@toy was stopped by SIGTERM after step 8 of 23"):
+        train(start("stopped", terminate_at=8))
+    again = start("stopped")
+    train(again)
+    assert "resuming after step 8 of 23" in again.logs
+    assert files_of(again) == files_of(whole)
 
 
 def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(start):

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from hornbook.artifacts import write_bytes, write_json
+from hornbook.artifacts import write_json
 
 KEPT = 2  # the newest, and the one before in case the newest is damaged
 _TENSORS, _FACTS = "state.safetensors", "state.json"
@@ -33,13 +33,12 @@ def save_snapshot(folder: Path, snapshot: Snapshot) -> None:
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     tensors = {name: snapshot.tensors[name].contiguous() for name in sorted(snapshot.tensors)}
-    content = save(tensors)
-    write_bytes(part / _TENSORS, content)
+    save_file(tensors, part / _TENSORS)
     facts = {
         "step": snapshot.step,
         "digest": snapshot.digest,
         "curve": dict(snapshot.curve),
-        "sha256": hashlib.sha256(content).hexdigest(),
+        "sha256": _sha256(part / _TENSORS),
     }
     write_json(part / _FACTS, facts)
     target = folder / f"step-{snapshot.step:09d}"
@@ -57,12 +56,12 @@ def load_snapshot(folder: Path, warn: Callable[[str], None]) -> Snapshot | None:
     for path in reversed(_found(folder)):
         try:
             facts = json.loads((path / _FACTS).read_text("utf-8"))
-            content = (path / _TENSORS).read_bytes()
+            checksum = _sha256(path / _TENSORS)
         except (OSError, ValueError) as error:
             warn(f"checkpoint {path} cannot be read ({error}); going back to the one before")
             shutil.rmtree(path)
             continue
-        if hashlib.sha256(content).hexdigest() != facts["sha256"]:
+        if checksum != facts["sha256"]:
             warn(f"checkpoint {path} is damaged (checksum); going back to the one before")
             shutil.rmtree(path)
             continue
@@ -73,6 +72,11 @@ def load_snapshot(folder: Path, warn: Callable[[str], None]) -> Snapshot | None:
             tensors=load_file(path / _TENSORS),
         )
     return None
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _found(folder: Path) -> list[Path]:

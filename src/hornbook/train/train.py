@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from hornbook.artifacts import read_json, write_json, write_text
-from hornbook.errors import ConfigError
+from hornbook.errors import ConfigError, HornbookError
 from hornbook.mixture.sampler import Sampler
 from hornbook.model.checkpoint import save_model
 from hornbook.model.config import Model
@@ -21,6 +21,7 @@ from hornbook.train.hardware import peak_memory_mib, step_flops_per_token, utili
 from hornbook.train.heldout import Heldout
 from hornbook.train.schedule import learning_rate
 from hornbook.train.snapshot import Snapshot, load_snapshot, save_snapshot
+from hornbook.train.stopping import termination
 
 if TYPE_CHECKING:
     from hornbook.progress import Progress
@@ -105,13 +106,23 @@ class Loop:
         """Run all steps that are left.
 
         Raises:
+            HornbookError: SIGTERM came; a checkpoint was written.
             ConfigError: Loss or gradient is no number any more.
         """
         first, started, cpu = self.step, time.monotonic(), time.process_time()
         saved = started
-        with self.run.progress(self.steps - first, "steps", "training") as bar:
+        with (
+            termination() as is_asked_to_stop,
+            self.run.progress(self.steps - first, "steps", "training") as bar,
+        ):
             while self.step < self.steps:
                 self._advance(bar)
+                if is_asked_to_stop():
+                    self.save()
+                    raise HornbookError(
+                        f"{self.run.name} was stopped by SIGTERM after step {self.step:,} of "
+                        f"{self.steps:,}; the same command goes on from there"
+                    )
                 now = time.monotonic()
                 if now - saved >= self.run.runtime.checkpoint_seconds:
                     self.save()
