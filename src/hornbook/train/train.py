@@ -87,6 +87,7 @@ class Loop:
         self.curve = Curve(run.pending / "curve.jsonl", sampler.sources)
         self.step, self.digest = 0, sampler.genesis
         self.checkpoints: Path = run.pending / "checkpoints"
+        self._first, self._started = 0, time.monotonic()
 
     def resume(self) -> None:
         """Stand where the newest whole checkpoint stands, if there is one.
@@ -109,11 +110,11 @@ class Loop:
             HornbookError: SIGTERM came; a checkpoint was written.
             ConfigError: Loss or gradient is no number any more.
         """
-        first, started, cpu = self.step, time.monotonic(), time.process_time()
-        saved = started
+        self._first, self._started = self.step, time.monotonic()
+        saved, cpu = self._started, time.process_time()
         with (
             termination() as is_asked_to_stop,
-            self.run.progress(self.steps - first, "steps", "training") as bar,
+            self.run.progress(self.steps - self._first, "steps", "training") as bar,
         ):
             while self.step < self.steps:
                 self._advance(bar)
@@ -127,8 +128,8 @@ class Loop:
                 if now - saved >= self.run.runtime.checkpoint_seconds:
                     self.save()
                     saved = time.monotonic()
-        tokens = (self.steps - first) * self.step_tokens
-        self._measure(tokens, time.monotonic() - started, time.process_time() - cpu)
+        tokens = (self.steps - self._first) * self.step_tokens
+        self._measure(tokens, time.monotonic() - self._started, time.process_time() - cpu)
 
     def save(self) -> None:
         """A checkpoint of now."""
@@ -171,7 +172,8 @@ class Loop:
                 lr=lr,
                 heldout=self.heldout.losses(self.engine) if is_evaluation else None,
             )
-            bar.note(f"loss {row['loss']:.3f}")
+            rate = (self.step - self._first) * self.step_tokens / (time.monotonic() - self._started)
+            bar.note(f"loss {row['loss']:.3f}  {rate:,.0f} tokens/s")
         bar.advance()
 
     def _require_finite(self, values: list[float], lr: float) -> None:
