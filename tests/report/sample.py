@@ -1,7 +1,7 @@
 """An invented workspace of the whole graph: every number here is made up."""
 
-import hashlib
 import random
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,6 +9,7 @@ import yaml
 
 from hornbook.artifacts import write_json, write_table, write_text
 from hornbook.lineage.manifest import load_graph
+from hornbook.lineage.workspace import Hasher
 from hornbook.progress import Reporter
 from hornbook.runtime import Runtime
 from hornbook.stage import Run
@@ -140,15 +141,17 @@ def write_workspace(root: Path) -> Path:
     conf = yaml.safe_load((ROOT / "conf/report/paper.yaml").read_text("utf-8"))
     params = {"report": conf, "train": {"lr": 0.006}, "model": {"layers": 4}}
     write_text(root / "params.yaml", yaml.safe_dump(params))
-    _lock(root)
     _artifacts(root)
+    write_lock(root)
     return root
 
 
-def _lock(root: Path) -> None:
+def write_lock(root: Path) -> None:
+    """`dvc.lock` as DVC would leave it after a run of all stages."""
+    hasher = Hasher(root)
     entries = {}
     for name, stage in load_graph(root).stages.items():
-        digest = hashlib.md5(name.encode()).hexdigest() + ".dir"
+        digest = hasher.hash(stage.out)
         entries[name] = {
             "cmd": "true",
             "params": {"params.yaml": {"train": {"lr": 0.006}, "model": {"layers": 4}}},
@@ -256,11 +259,19 @@ def _variant(made: Path, variant: str, used: list[str], place: int) -> None:
     ]
     manifest = {"variant": variant, "budget_tokens": 2_500_000, "sources": sources}
     write_json(made / f"mixture/{variant}/mixture.json", manifest)
-    write_json(made / f"train/{variant}/metrics.json", {"parameters": 1_323_008, "loss": 1.5})
-    lines = ["step,tokens,loss,lr,grad_norm"]
+    metrics = {
+        "parameters": 1_323_008,
+        "loss": 1.5,
+        "eval_loss": 1.6 + place / 10,
+        "eval_loss_by_source": dict.fromkeys(used, 1.4 + place / 10),
+        "digest": "5e1f",
+    }
+    write_json(made / f"train/{variant}/metrics.json", metrics)
+    write_json(made / f"train/{variant}/config.json", {"model_type": "phi", "hidden_size": 128})
+    lines = ["step,tokens,loss,eval_loss,lr,grad_norm"]
     for step in range(1, 2442, 4):
         loss = 1.1 + 0.2 * place + 6.0 / (1 + step / 60) + 0.08 * rng.random()
-        lines.append(f"{step},{step * 1024},{loss:.5f},0.006,1.0")
+        lines.append(f"{step},{step * 1024},{loss:.5f},,0.006,1.0")
     write_text(made / f"train/{variant}/curve.csv", "\n".join(lines) + "\n")
     groups = {
         group: {
@@ -303,6 +314,7 @@ def open_run(root: Path, name: str) -> Run:
         runtime=runtime,
         reporter=Reporter(name),
     )
+    shutil.rmtree(run.out, ignore_errors=True)
     run.out.mkdir(parents=True)
     return run
 
@@ -321,4 +333,5 @@ def run_into_place(root: Path, name: str) -> Path:
         file.unlink()
     for file in sorted(run.out.iterdir()):
         file.rename(target / file.name)
+    write_lock(root)
     return target

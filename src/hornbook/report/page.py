@@ -24,11 +24,12 @@ def page(
     tables: Mapping[str, Any],
     toxigen: Mapping[str, Any],
     curves: Mapping[str, Sequence[charts.Point]],
-    losses: Mapping[str, float | None],
+    trainings: Mapping[str, Mapping[str, Any]],
 ) -> str:
     """One HTML document without a reference to anything outside it.
 
-    `artifacts` are in topological order; `curves` hold (tokens, loss) by variant.
+    `artifacts` are in topological order; `curves` hold (tokens, loss) and `trainings` the final
+    `eval_loss` and `eval_loss_by_source` by variant.
     """
     hashes = {one.stage: one.hash for one in artifacts}
     nodes = [
@@ -42,7 +43,9 @@ def page(
         .render(
             title=title,
             tiles=_tiles(artifacts, tables),
-            variants=_variants(tables, losses),
+            variants=_variants(tables, trainings),
+            heldout=sorted({c for one in trainings.values() for c in one["eval_loss_by_source"]}),
+            trainings=trainings,
             names=variants,
             graph=_chart(lineage_drawing.draw([*nodes, this_stage])),
             tables=tables,
@@ -106,7 +109,7 @@ def _tiles(artifacts: Sequence[Artifact], tables: Mapping[str, Any]) -> list[tup
 
 
 def _variants(
-    tables: Mapping[str, Any], losses: Mapping[str, float | None]
+    tables: Mapping[str, Any], trainings: Mapping[str, Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
     """Each variant with the shares of its training text, corpora in their order of priority."""
     found: list[dict[str, Any]] = []
@@ -116,5 +119,5 @@ def _variants(
         names = [name for name in CORPUS_ORDER if name in drawn]
         names += sorted(set(drawn) - set(names))
         parts = [{"corpus": n, "tokens": drawn[n], "share": drawn[n] / total} for n in names]
-        found.append({**row, "parts": parts, "loss": losses[row["variant"]]})
+        found.append({**row, "parts": parts, "loss": trainings[row["variant"]]["eval_loss"]})
     return found

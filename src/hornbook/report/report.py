@@ -35,7 +35,10 @@ def report(run: Run) -> None:
         tables=tables,
         toxigen=read_json(run.input("artifacts/report/toxigen") / "scores.json"),
         curves={name: thinned(points, settings.curve_points) for name, points in curves.items()},
-        losses={name: points[-1][1] for name, points in curves.items()},
+        trainings={
+            name: read_json(run.input(f"artifacts/train/{name}") / "metrics.json")
+            for name in variants
+        },
     )
     write_text(run.out / "report.html", text)
     run.summary(rows=len(artifacts), bytes=len(text.encode()))

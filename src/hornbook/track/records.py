@@ -1,0 +1,158 @@
+"""What a run of MLflow holds, read from an artifact and its record in `dvc.lock`."""
+
+import csv
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hornbook.artifacts import read_json
+from hornbook.errors import ArtifactError
+from hornbook.lineage.manifest import LockEntry, Stage
+from hornbook.lineage.workspace import flatten
+from hornbook.stage import measurements_file
+
+Metrics = dict[str, float]
+Point = tuple[int, Metrics]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run: what is known of an artifact of a trained or evaluated variant.
+
+    `curve` has the metrics of each logged step; `seconds` is None where this machine did not make
+    the artifact.
+    """
+
+    stage: str
+    dvc_hash: str
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+    curve: tuple[Point, ...] = ()
+    seconds: float | None = None
+
+
+@dataclass
+class _Content:
+    metrics: Metrics = field(default_factory=dict[str, float])
+    tags: dict[str, str] = field(default_factory=dict[str, str])
+    curve: list[Point] = field(default_factory=list[Point])
+
+
+def read_record(root: Path, stage: Stage, entry: LockEntry) -> Record:
+    """The record of an artifact that is in the workspace.
+
+    Raises:
+        ArtifactError: A file of it is absent or damaged.
+    """
+    content = READERS[stage.family](root / stage.out)
+    measured = _measurements(root, stage.name, entry.out_hash)
+    numbers = {f"measured/{key}": value for key, value in numeric(measured).items()}
+    tags = {
+        "dvc.stage": stage.name,
+        "dvc.hash": entry.out_hash,
+        "dvc.path": stage.out,
+        "stage.family": stage.family,
+        "mlflow.note.content": stage.desc,
+    }
+    return Record(
+        stage=stage.name,
+        dvc_hash=entry.out_hash,
+        params={name(key): text(value) for key, value in flatten(entry.params).items()},
+        metrics=content.metrics | numbers,
+        tags=tags | content.tags,
+        curve=tuple(content.curve),
+        seconds=measured.get("seconds"),
+    )
+
+
+def name(key: str) -> str:
+    """A key with only the characters that MLflow takes."""
+    return re.sub(r"[^\w.\-/: ]", "_", key.replace("@", "_at_"))
+
+
+def text(value: Any) -> str:  # noqa: ANN401 - any YAML value
+    """A parameter value as MLflow shows it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def numeric(values: Mapping[str, Any]) -> Metrics:
+    """The finite numbers among nested values, under keys joined by a slash."""
+    found: Metrics = {}
+    for key, value in sorted(values.items()):
+        if isinstance(value, Mapping):
+            found |= {f"{name(str(key))}/{k}": v for k, v in numeric(value).items()}
+        elif (
+            isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        ):
+            found[name(str(key))] = float(value)
+    return found
+
+
+def _measurements(root: Path, stage: str, out_hash: str) -> dict[str, Any]:
+    """What was measured while these bytes were made; nothing for bytes made elsewhere."""
+    file = measurements_file(root, stage)
+    measured = read_json(file) if file.exists() else {}
+    return measured if measured.get("out_hash") == out_hash else {}
+
+
+def _train(folder: Path) -> _Content:
+    metrics = read_json(folder / "metrics.json")
+    shape = read_json(folder / "config.json")
+    tags = {
+        f"model.{key}": text(value) for key, value in sorted(shape.items()) if value is not None
+    }
+    tags |= {"variant": folder.name, "model.parameters": text(metrics.get("parameters"))}
+    return _Content(numeric(metrics), {name(k): v for k, v in tags.items()}, _curve(folder))
+
+
+def _curve(folder: Path) -> list[Point]:
+    file = folder / "curve.csv"
+    try:
+        with file.open(encoding="utf-8", newline="") as lines:
+            return [
+                (
+                    int(row["step"]),
+                    {name(k): float(v) for k, v in row.items() if v and k != "step"},
+                )
+                for row in csv.DictReader(lines)
+            ]
+    except (OSError, KeyError, ValueError) as error:
+        raise ArtifactError(
+            f"{file} is not a training curve ({error!r}); run: dvc checkout {folder}"
+        ) from error
+
+
+def _evaluate(folder: Path) -> _Content:
+    results = read_json(folder / "results.json")
+    content = _Content(tags={"variant": results["variant"], "suite": results["suite"]})
+    absent: dict[str, str] = {}
+    for cell in results["cells"]:
+        if cell["value"] is None:
+            absent[cell["task"]] = str(cell["not_run"])
+        kept = {k: cell.get(k) for k in ("stderr", "chance", "blind", "items", "clusters")}
+        found = {f"{cell['metric']}": cell["value"]}
+        found |= {f"{cell['metric']}_{key}": value for key, value in kept.items()}
+        content.metrics |= numeric({cell["task"]: found})
+    if absent:
+        content.tags["not_run"] = json.dumps(absent, sort_keys=True)
+    return content
+
+
+def _toxigen(folder: Path) -> _Content:
+    scores = read_json(folder / "scores.json")
+    return _Content(
+        numeric(scores),
+        {"variant": scores["variant"], "dropped_groups": text(scores["dropped"])},
+    )
+
+
+READERS: Mapping[str, Callable[[Path], _Content]] = {
+    "train": _train,
+    "evaluate": _evaluate,
+    "toxigen": _toxigen,
+}

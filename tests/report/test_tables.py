@@ -1,0 +1,166 @@
+"""Scores beside the paper's figures: error, floor, overlap, stage, or the reason for none."""
+
+import json
+
+import pytest
+
+from hornbook.artifacts import read_json, write_json
+from hornbook.errors import ArtifactError, ExpectationError
+from hornbook.report.assemble import reasons
+from hornbook.report.cells import Overlap, overlap_of, read_cells
+from hornbook.report.markdown import markdown
+from hornbook.report.terminal import main, render
+from tests.report.sample import REASON, VARIANTS, cell, open_run, run_into_place, write_workspace
+
+
+@pytest.fixture(scope="module")
+def tables(made):
+    return read_json(made / "artifacts/report/tables/tables.json")
+
+
+def ours(tables, table, variant):
+    rows = tables["tables"][table]["rows"]
+    return next(r["cells"] for r in rows if r["kind"] == "ours" and r["variant"] == variant)
+
+
+def test_every_score_names_the_stage_it_came_from(tables):
+    for name in ("table2", "table3", "table4"):
+        for variant in VARIANTS:
+            for found in ours(tables, name, variant).values():
+                if found["value"] is not None:
+                    suite = found["suite"]
+                    assert found["stage"] == f"evaluate@{variant}-{suite}"
+
+
+def test_a_cell_that_was_not_run_keeps_its_reason(tables):
+    humaneval = ours(tables, "table4", "phi-1_5")["HumanEval_pass1"]
+    assert (humaneval["value"], humaneval["not_run"]) == (None, REASON)
+    assert REASON in reasons(tables)
+    assert REASON in markdown(tables)
+    assert REASON in render(tables)
+
+
+def test_a_benchmark_without_any_evaluation_says_so(tables):
+    mmlu = ours(tables, "table3", "phi-1_5")["MMLU_2shot"]
+    assert mmlu["not_run"] == "no evaluation suite of this experiment has mmlu"
+
+
+def test_tokens_of_table_1_are_those_of_the_mixture(tables):
+    cells = ours(tables, "table1", "phi-1_5-web")
+    assert cells["train_tokens"]["value"] == 2_500_000
+    assert cells["data_size_tokens"]["value"] == 3 * 900_000
+    assert cells["train_gpu_hours"]["value"] is None
+
+
+@pytest.mark.parametrize(
+    ("value", "is_signal"), [(0.31 + 2 * 0.021, False), (0.31 + 2 * 0.021 + 1e-6, True)]
+)
+def test_a_signal_is_more_than_two_errors_above_the_higher_floor(
+    tmp_path, value, is_signal, figures_and_facts
+):
+    from hornbook.report.assemble import assemble
+
+    file = tmp_path / "results.json"
+    found = {"variant": "a", "suite": "micro", "cells": [cell("skill", "acc", value)]}
+    write_json(file, found)
+    figures, facts = figures_and_facts
+    made = assemble(
+        figures,
+        read_cells(file, "evaluate@a-micro"),
+        variants=["a"],
+        facts=facts,
+        signal_stderrs=2.0,
+    )
+    shown = made["micro"][0]["cells"]["a"]
+    assert shown["floor"] == 0.31  # blind, which is above chance
+    assert shown["signal"] is is_signal
+
+
+@pytest.fixture
+def figures_and_facts():
+    from hornbook.report.figures import load_figures
+
+    return load_figures(), {"a": {"budget_tokens": 1, "data_tokens": 1, "drawn_tokens": {}}}
+
+
+def test_overlap_unites_the_corpora_of_the_variant():
+    books = {"micro/order": {"1": (frozenset({0, 1}), 4), "2": (frozenset(), 4)}}
+    code = {"micro/order": {"1": (frozenset({1, 2}), 4), "2": (frozenset(), 4)}}
+    assert overlap_of("order", [books]) == Overlap(items=0.5, ngrams=0.25, checked=2)
+    assert overlap_of("order", [books, code]) == Overlap(items=0.5, ngrams=0.375, checked=2)
+
+
+def test_overlap_of_a_task_that_nothing_checked_is_unknown_not_zero():
+    short = {"micro/order": {"1": (frozenset(), 0)}}
+    assert overlap_of("order", [short]) is None
+    assert overlap_of("other", [short]) is None
+
+
+def test_overlap_depends_on_what_the_variant_was_trained_on(tables):
+    by_variant = next(row for row in tables["micro"] if row["task"] == "pronoun")["cells"]
+    found = {name: shown["overlap"]["ngrams"] for name, shown in by_variant.items()}
+    assert found == {"phi-1_5": 0.25, "phi-1_5-web": 0.25, "phi-1_5-web-only": 0.125}
+
+
+def test_metrics_for_dvc_are_numbers_by_variant(made):
+    metrics = read_json(made / "artifacts/report/tables/metrics.json")
+    assert sorted(metrics) == sorted(VARIANTS)
+    assert metrics["phi-1_5"]["code/mbpp/pass@1"] == 0.012
+    assert "code/humaneval/pass@1" not in metrics["phi-1_5"]
+
+
+def test_unverified_figures_are_marked_in_every_rendering(tables, made):
+    page = (made / "artifacts/report/page/report.html").read_text("utf-8")
+    assert "0.743?" in markdown(tables)
+    assert "0.743?" in render(tables)
+    assert "not seen in the paper's text\">0.743<sup>?</sup>" in page
+    assert "0.766?" not in markdown(tables)
+
+
+def test_the_caveat_stands_beside_the_micro_scores(tables, made):
+    page = (made / "artifacts/report/page/report.html").read_text("utf-8")
+    for text in (markdown(tables), page, " ".join(render(tables).split())):
+        assert "share an author" in text
+        assert "the order of the variants here is not the paper" in text
+
+
+def test_a_damaged_result_names_the_file_and_the_remedy(tmp_path):
+    file = tmp_path / "results.json"
+    file.write_text(json.dumps({"variant": "a"}))
+    with pytest.raises(ArtifactError, match=r"results\.json .* run: dvc repro evaluate@a-micro"):
+        read_cells(file, "evaluate@a-micro")
+
+
+def test_a_score_outside_zero_and_one_stops_the_stage(tmp_path):
+    root = write_workspace(tmp_path)
+    file = root / "artifacts/evaluate/phi-1_5-micro/results.json"
+    results = read_json(file)
+    results["cells"][0]["value"] = 90.0
+    write_json(file, results)
+    with pytest.raises(ExpectationError, match="evaluate@phi-1_5-micro daily_order acc"):
+        run_into_place(root, "benchmark_tables")
+
+
+def test_the_same_artifacts_give_the_same_bytes(made):
+    again = open_run(made, "benchmark_tables")
+    from hornbook.report.tables import benchmark_tables
+
+    benchmark_tables(again)
+    for file in again.out.iterdir():
+        assert file.read_bytes() == (made / "artifacts/report/tables" / file.name).read_bytes()
+
+
+def test_the_command_prints_the_tables_and_what_it_took_here(made, monkeypatch, capsys):
+    from hornbook.lineage.manifest import load_lock
+
+    out_hash = load_lock(made)["train@phi-1_5"].out_hash
+    took = {"seconds": 151.0, "cpu_seconds": 150.0, "tokens_per_second": 16_556.0}
+    measured = made / ".hornbook/measurements"
+    write_json(measured / "train@phi-1_5.json", {**took, "out_hash": out_hash})
+    write_json(measured / "train@phi-1_5-web.json", {**took, "out_hash": "of other bytes"})
+    monkeypatch.chdir(made)
+    assert main([]) == 0
+    shown = capsys.readouterr().out
+    assert "Table 2" in shown
+    assert "16.6K" in shown
+    assert "train@phi-1_5-web " not in shown
