@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from hornbook.errors import ConfigError, HornbookError
+from hornbook.errors import ArtifactError, ConfigError, HornbookError
 from hornbook.model.checkpoint import load_model
 from hornbook.train.train import train
 from tests.train.conftest import SETTINGS
@@ -76,6 +76,26 @@ def test_sigterm_leaves_a_checkpoint_and_a_message(start):
     train(again)
     assert "resuming after step 8 of 23" in again.logs
     assert files_of(again) == files_of(whole)
+
+
+def test_a_checkpoint_of_another_order_is_refused(start):
+    with pytest.raises(HornbookError, match="SIGTERM"):
+        train(start("stopped", terminate_at=8))
+    again = start("stopped")
+    (facts,) = (again.pending / "checkpoints").glob("step-*/state.json")
+    facts.write_text(json.dumps({**json.loads(facts.read_text()), "digest": "0" * 64}))
+    with pytest.raises(ArtifactError, match=r"step 8 .* another order \(digest 000000000000"):
+        train(again)
+
+
+def test_an_export_that_failed_is_repeated_without_training_again(start):
+    first = start("a")
+    train(first)
+    wanted = files_of(first)
+    again = start("a", fail_at=1)
+    train(again)
+    assert "resuming after step 23 of 23" in again.logs
+    assert files_of(again) == wanted
 
 
 def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(start):

@@ -152,7 +152,8 @@ def attend(
         from flash_attn import flash_attn_func  # pyright: ignore[reportMissingImports]
 
         swapped = (x.transpose(1, 2) for x in (q_BNTH, k_BNSH, v_BNSH))
-        return flash_attn_func(*swapped, causal=True)
+        is_exact = torch.are_deterministic_algorithms_enabled()
+        return flash_attn_func(*swapped, causal=True, deterministic=is_exact)
     return F.scaled_dot_product_attention(
         q_BNTH, k_BNSH, v_BNSH, attn_mask=mask, is_causal=mask is None
     ).transpose(1, 2)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from hornbook.artifacts import read_json, write_json, write_text
-from hornbook.errors import ConfigError, HornbookError
+from hornbook.errors import ArtifactError, ConfigError, HornbookError
 from hornbook.mixture.sampler import Sampler
 from hornbook.model.checkpoint import save_model
 from hornbook.model.config import Model
@@ -92,15 +92,24 @@ class Loop:
     def resume(self) -> None:
         """Stand where the newest whole checkpoint stands, if there is one.
 
-        Its digest was computed from the same draws, so it continues the same chain.
+        Raises:
+            ArtifactError: The checkpoint has seen other sequences than this run would have.
         """
         found = load_snapshot(self.checkpoints, self.run.log)
         if found is None:
             self.curve.rewrite_journal()
             return
+        for step in range(found.step):
+            self.digest = self.sampler.digest(self.digest, step, self.settings.batch_sequences)
+        if self.digest != found.digest:
+            raise ArtifactError(
+                f"the checkpoint of step {found.step:,} in {self.checkpoints} was trained in "
+                f"another order (digest {found.digest[:12]}, expected {self.digest[:12]}); "
+                f"remove the folder to start again"
+            )
         self.engine.load(found.tensors)
         self.curve.load(found.curve)
-        self.step, self.digest = found.step, found.digest
+        self.step = found.step
         self.run.log(f"resuming after step {self.step:,} of {self.steps:,}")
 
     def go(self) -> None:
@@ -129,6 +138,9 @@ class Loop:
                     self.save()
                     saved = time.monotonic()
         tokens = (self.steps - self._first) * self.step_tokens
+        if not tokens:
+            return
+        self.save()  # what may still fail, such as the gate of the curve, needs no training again
         self._measure(tokens, time.monotonic() - self._started, time.process_time() - cpu)
 
     def save(self) -> None:
