@@ -136,7 +136,6 @@ def write_workspace(root: Path) -> Path:
     outs += [f"{out}/{name}" for _, out, instances in EACH.values() for name in instances]
     stages["report"] = _body("report", "report/page", outs, "The page.")
     stages["report"]["params"] = ["report.page"]
-    stages["report"]["deps"].append("dvc.yaml")
     write_text(root / "dvc.yaml", yaml.safe_dump({"stages": stages}, sort_keys=False))
     conf = yaml.safe_load((ROOT / "conf/report/paper.yaml").read_text("utf-8"))
     params = {"report": conf, "train": {"lr": 0.006}, "model": {"layers": 4}}

@@ -15,14 +15,17 @@ from hornbook.report.page import page
 from hornbook.report.statistics import Artifact
 from hornbook.stage import Run, parse_summary
 
+TABLES = "artifacts/report/tables"
+
 
 def report(run: Run) -> None:
     """Write `report.html`."""
     settings = run.section("report.page", Page)
-    root = run.input("dvc.yaml").parent
+    folder = run.input(TABLES)
+    root = folder.parents[TABLES.count("/")]
     graph = load_graph(root)
     artifacts = _artifacts(run, graph, load_lock(root))
-    tables = read_json(run.input("artifacts/report/tables") / "tables.json")
+    tables = read_json(folder / "tables.json")
     variants = [row["variant"] for row in tables["variants"]]
     curves = {
         name: read_curve(run.input(f"artifacts/train/{name}") / "curve.csv") for name in variants
