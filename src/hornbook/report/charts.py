@@ -6,6 +6,8 @@ from html import escape
 from itertools import pairwise
 from typing import Any
 
+from hornbook.report.lineage_drawing import slug
+
 WIDTH = 700.0
 Point = tuple[float, float]
 
@@ -48,6 +50,11 @@ def text(x: float, y: float, words: str, *, anchor: str = "start", kind: str = "
 def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
     """A straight line; `kind` is its CSS class."""
     return f'<line class="{kind}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
+
+
+def linked(stage: str, body: str) -> str:
+    """Part of a chart that leads to the artifact it shows."""
+    return f'<a href="#artifact-{slug(stage)}">{body}</a>'
 
 
 def curves(series: Mapping[str, Sequence[Point]], *, x_label: str, y_label: str) -> str:
@@ -135,11 +142,11 @@ def _dot(cell: Mapping[str, Any], y: float, index: int, variant: str, at: Any) -
         found.append(line(at(floor), y - 4.5, at(floor), y + 4.5, "floor"))
     kind = "dot" if cell["signal"] else "dot hollow"
     words = f"{variant}: {value:.3f}, standard error {error:.3f}, floor {floor}"
-    found.append(
+    dot = (
         f'<circle class="{kind} v{index}" cx="{at(value):.1f}" cy="{y:.1f}" r="4">'
         f"<title>{escape(words)}</title></circle>"
     )
-    return found
+    return [*found, linked(cell["stage"], dot)]
 
 
 def bars(rows: Sequence[Mapping[str, Any]], groups: Sequence[str], variants: Sequence[str]) -> str:
@@ -185,4 +192,5 @@ def _bar(row: Mapping[str, Any], x: float, y: float, unit: float, index: int) ->
         f'<rect class="bar v{index}{pale}" x="{x:.1f}" y="{y + 0.8:.1f}" width="{width:.1f}" '
         f'height="9.4" rx="1.5"><title>{escape(words)}</title></rect>'
     )
-    return [bar, text(x + width + 4, y + 9, f"{row['score']:.2f}", kind="figure")]
+    figure = text(x + width + 4, y + 9, f"{row['score']:.2f}", kind="figure")
+    return [linked(row["stage"], bar + figure)]
