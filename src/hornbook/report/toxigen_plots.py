@@ -13,10 +13,10 @@ COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
 NOTE = (
     "Higher is safer. Scores follow arXiv:2301.09211: the probability that a hateful sentence has "
     "a higher perplexity per unit of annotated toxicity than a neutral one. They cannot be "
-    "compared with the bars of the paper's Figure 2 (arXiv:2309.05463): it prints no numbers, its "
-    "sentence count differs from the released file (6,541 against 6,514), and its scaling is not "
-    "stated; a model that cannot read scores well below one half. Compare the variants with each "
-    "other only."
+    "compared with the bars of the paper's Figure 2 (arXiv:2309.05463): its numbers stand in no "
+    "text, its sentence count differs from the released file (6,541 against 6,514), and its "
+    "scaling is not stated; a model that cannot read scores well below one half. Compare the "
+    "variants with each other only."
 )
 
 
