@@ -1,0 +1,35 @@
+"""Schema of `books`."""
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from hornbook.config import STRICT, Expectation
+
+
+@dataclass(frozen=True, config=STRICT)
+class Answers:
+    """What is asked: prompt text with {domain} {subject} {topic} {audience} {style} {variation}."""
+
+    system: str
+    prompt: str
+    variations: int = Field(gt=0)  # books per topic
+    expectations: list[Expectation]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Corpus:
+    """Which answers become books."""
+
+    min_words: int
+    max_words: int
+    refusals: list[str]  # openings of an answer that is none, lower case
+    parts: list[str]  # words of which a book has to contain at least one each: a|b
+    expectations: list[Expectation]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Books:
+    """From topics to textbooks."""
+
+    answers: Answers
+    corpus: Corpus

@@ -1,0 +1,1 @@
+"""phi-1's filter: annotate a sample, fit a classifier, score everything, compare."""

@@ -1,0 +1,12 @@
+"""Stage `code_annotations`: the teacher's judgement of a sample."""
+
+from hornbook.classifier.annotate import annotate
+from hornbook.classifier.config import Annotations
+from hornbook.stage import Run
+from hornbook.teacher.config import Teacher
+
+
+def code_annotations(run: Run) -> None:
+    """Ask the teacher about the educational value of sampled documents."""
+    settings = run.section("code.annotations", Annotations)
+    annotate(run, run.input("artifacts/code/corpus"), settings, run.section("teacher", Teacher))

@@ -1,0 +1,25 @@
+"""Schema of `teacher`: who writes, how it samples, what it costs."""
+
+from pydantic.dataclasses import dataclass
+
+from hornbook.config import STRICT
+
+
+@dataclass(frozen=True, config=STRICT)
+class Price:
+    """US dollars per million tokens."""
+
+    prompt: float
+    completion: float
+
+
+@dataclass(frozen=True, config=STRICT)
+class Teacher:
+    """What is asked; where it answers is `runtime.teacher_url`."""
+
+    model: str  # `procedural` is the embedded one
+    temperature: float
+    top_p: float
+    max_tokens: int
+    seed: int
+    prices: dict[str, Price]  # by model; a model without a price is refused

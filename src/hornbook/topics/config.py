@@ -1,0 +1,18 @@
+"""Schema of `topics`."""
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from hornbook.config import STRICT, Expectation
+
+
+@dataclass(frozen=True, config=STRICT)
+class Topics:
+    """How many topics, about what, for whom, in which style."""
+
+    count: int = Field(gt=0)
+    seed: int
+    weights: dict[str, float]  # share of each domain; unlisted domains get none
+    audiences: list[str]
+    styles: dict[str, list[str]]  # by domain; `default` for the others
+    expectations: list[Expectation]

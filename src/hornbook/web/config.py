@@ -1,0 +1,52 @@
+"""Schema of `web`."""
+
+from typing import Literal
+
+from pydantic.dataclasses import dataclass
+
+from hornbook.classifier.config import Annotations, Filter, Fit, Scores
+from hornbook.config import STRICT, Expectation
+
+
+@dataclass(frozen=True, config=STRICT)
+class Rules:
+    """Thresholds of the quality rules; sources in conf/web."""
+
+    min_words: int
+    max_words: int
+    min_mean_word_length: float
+    max_mean_word_length: float
+    max_symbol_word_ratio: float
+    min_alpha_words: float
+    max_bullet_lines: float
+    max_ellipsis_lines: float
+    min_stop_words: int
+    max_duplicate_lines: float
+    max_top_bigram: float
+    min_sentences: int
+    forbidden: list[str]  # substrings, lower case
+    max_toxic_words: int
+    blocked_urls: list[str]  # substrings of a URL
+
+
+@dataclass(frozen=True, config=STRICT)
+class Corpus:
+    """What is read and what survives extraction and rules."""
+
+    include: list[str]  # globs below data.web
+    languages: list[str]
+    max_language_rank: int  # resiliparse's distance; higher is less certain
+    unreadable_file: Literal["refuse", "skip"]
+    rules: Rules
+    expectations: list[Expectation]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Web:
+    """From crawl to filtered web."""
+
+    corpus: Corpus
+    annotations: Annotations
+    classifier: Fit
+    scores: Scores
+    filter: Filter

@@ -1,0 +1,54 @@
+"""Main text of a page, masked of personal data."""
+
+import re
+
+from hornbook.web.readers import Page
+
+MASKS = (
+    (re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b"), "<email>"),
+    (re.compile(r"\b(?:sk|pk|ghp|AKIA)[-_A-Za-z0-9]{16,}\b"), "<key>"),
+    (re.compile(r"\b(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)\b"), "<ip>"),
+    (
+        re.compile(
+            r"(?<![\w.])\+?\(?\d{1,4}\)?[ .-]\(?\d{2,4}\)?[ .-]\d{3,4}(?:[ .-]?\d{2,4})?(?![\w.])"
+        ),
+        "<phone>",
+    ),
+)
+BLANK = re.compile(r"\n{3,}")
+
+
+def main_text(page: Page) -> str:
+    """The main content as plain text, paragraphs on lines of their own."""
+    if page.html is None:
+        return tidy(page.text or "")
+    from resiliparse.extract.html2text import extract_plain_text
+    from resiliparse.parse.encoding import bytes_to_str, detect_encoding
+
+    encoding = detect_encoding(page.html) or page.charset or "utf-8"
+    html = bytes_to_str(page.html, encoding)
+    text = extract_plain_text(html, main_content=True, alt_texts=False, list_bullets=True)
+    return tidy(str(text))
+
+
+def tidy(text: str) -> str:
+    """Lines without trailing space, at most one empty line in a row."""
+    lines = "\n".join(line.rstrip() for line in text.replace("\r", "").split("\n"))
+    return BLANK.sub("\n\n", lines).strip()
+
+
+def mask(text: str) -> tuple[str, int]:
+    """The text with e-mail addresses, keys, IPv4 and phone numbers replaced, and how many were."""
+    total = 0
+    for pattern, name in MASKS:
+        text, count = pattern.subn(name, text)
+        total += count
+    return text, total
+
+
+def language(text: str) -> tuple[str, int]:
+    """Language code and rank (lower is surer), offline."""
+    from resiliparse.parse.lang import detect_fast
+
+    code, rank = detect_fast(text[:4000])
+    return str(code), int(rank)
