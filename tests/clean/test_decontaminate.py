@@ -5,9 +5,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from hornbook.artifacts import read_documents, read_json, read_table, write_documents
 from hornbook.clean.benchmark import Overlap
+from hornbook.clean import decontaminate as module
 from hornbook.clean.config import Clean, Decontaminate
 from hornbook.clean.words import WordHashes, words
 from hornbook.errors import InputError
+from hornbook.evaluate.items import benchmark_texts
 from tests.made_run import conf, file_bytes, made_run
 
 SETTINGS = TypeAdapter(Clean).validate_python(conf("clean")).decontaminate
@@ -72,8 +74,6 @@ def test_overlap_counts_the_ngrams_of_an_item_that_stay():
 
 @pytest.fixture
 def made(tmp_path, monkeypatch):
-    module = pytest.importorskip("hornbook.clean.decontaminate")
-
     def make(root, items, texts, workers=1):
         (root / "data/benchmarks").mkdir(parents=True)
         rows = [{"id": f"d{n}", "text": t, "source": "s", "x": n} for n, t in enumerate(texts)]
@@ -130,3 +130,16 @@ def test_an_impossible_short_length_is_refused():
     values = conf("clean")["decontaminate"] | {"short_item_words": 14}
     with pytest.raises(ValidationError, match=r"short_item_words=14: expected 1 to"):
         TypeAdapter(Decontaminate).validate_python(values)
+
+
+def test_real_items_are_found_in_longer_paragraphs(shared):
+    hashes = WordHashes()
+    items = [item for item in benchmark_texts(shared) if item[0] in {"gsm8k", "humaneval", "siqa"}]
+    assert len(items) > 1000
+    overlap = Overlap(items, SETTINGS, hashes)
+    asked = [words(f"Some text before it. {text}\nAnd some after.") for _, _, text in items]
+    found = overlap.hits([hashes(one) for one in asked])
+    keys = {(item.benchmark, item.item_id) for item in overlap.items.values() if item.ngrams}
+    for (benchmark, item_id, _), hits in zip(items, found, strict=True):
+        assert bool(hits) is ((benchmark, item_id) in keys)
+    assert overlap.unchecked < 0.01 * len(items)
