@@ -6,7 +6,7 @@ import pytest
 
 from hornbook.artifacts import read_json, write_json
 from hornbook.errors import ArtifactError, ExpectationError
-from hornbook.report.assemble import reasons
+from hornbook.report.assemble import assemble, reasons
 from hornbook.report.cells import Overlap, overlap_of, read_cells
 from hornbook.report.markdown import markdown
 from hornbook.report.terminal import main, render
@@ -42,7 +42,33 @@ def test_a_cell_that_was_not_run_keeps_its_reason(tables):
 
 def test_a_benchmark_without_any_evaluation_says_so(tables):
     mmlu = ours(tables, "table3", "phi-1_5")["MMLU_2shot"]
-    assert mmlu["not_run"] == "no evaluation suite of this experiment has mmlu"
+    assert "evaluate.suites of this experiment does not list" in mmlu["not_run"]
+
+
+def test_code_tasks_of_the_micro_suites_stand_among_them(tables):
+    functions = next(row for row in tables["micro"] if row["task"] == "micro_functions")
+    assert functions["cells"]["phi-1_5"]["stage"] == "evaluate@phi-1_5-code"
+    assert functions["cells"]["phi-1_5"]["overlap"]["items"] == 0.5
+    assert not [row for row in tables["further"] if row["task"].startswith("micro_")]
+
+
+def test_a_metric_that_is_not_the_papers_is_not_shown_as_it(tmp_path, figures_and_facts):
+    file = tmp_path / "results.json"
+    found = {"variant": "a", "suite": "choice", "cells": [cell("piqa", "acc_norm", 0.5)]}
+    write_json(file, found)
+    figures, facts = figures_and_facts
+    cells = read_cells(file, "evaluate@a-choice")
+    made = assemble(figures, cells, variants=["a"], facts=facts, signal_stderrs=2.0)
+    shown = ours(made, "table3", "a")["PIQA"]
+    assert (shown["value"], shown["not_run"]) == (
+        None,
+        "the evaluation of piqa has no metric acc; it has acc_norm",
+    )
+
+
+def test_questions_solved_by_code_overlap_like_the_questions():
+    corpus = {"gsm8k": {"1": (frozenset({0}), 2)}}
+    assert overlap_of("gsm8k_code", [corpus]) == Overlap(items=1.0, ngrams=0.5, checked=1)
 
 
 def test_tokens_of_table_1_are_those_of_the_mixture(tables):
@@ -58,10 +84,8 @@ def test_tokens_of_table_1_are_those_of_the_mixture(tables):
 def test_a_signal_is_more_than_two_errors_above_the_higher_floor(
     tmp_path, value, is_signal, figures_and_facts
 ):
-    from hornbook.report.assemble import assemble
-
     file = tmp_path / "results.json"
-    found = {"variant": "a", "suite": "micro", "cells": [cell("skill", "acc", value)]}
+    found = {"variant": "a", "suite": "micro", "cells": [cell("micro_skill", "acc", value)]}
     write_json(file, found)
     figures, facts = figures_and_facts
     made = assemble(
@@ -84,20 +108,20 @@ def figures_and_facts():
 
 
 def test_overlap_unites_the_corpora_of_the_variant():
-    books = {"micro/order": {"1": (frozenset({0, 1}), 4), "2": (frozenset(), 4)}}
-    code = {"micro/order": {"1": (frozenset({1, 2}), 4), "2": (frozenset(), 4)}}
-    assert overlap_of("order", [books]) == Overlap(items=0.5, ngrams=0.25, checked=2)
-    assert overlap_of("order", [books, code]) == Overlap(items=0.5, ngrams=0.375, checked=2)
+    books = {"micro_order": {"1": (frozenset({0, 1}), 4), "2": (frozenset(), 4)}}
+    code = {"micro_order": {"1": (frozenset({1, 2}), 4), "2": (frozenset(), 4)}}
+    assert overlap_of("micro_order", [books]) == Overlap(items=0.5, ngrams=0.25, checked=2)
+    assert overlap_of("micro_order", [books, code]) == Overlap(items=0.5, ngrams=0.375, checked=2)
 
 
 def test_overlap_of_a_task_that_nothing_checked_is_unknown_not_zero():
-    short = {"micro/order": {"1": (frozenset(), 0)}}
-    assert overlap_of("order", [short]) is None
+    short = {"micro_order": {"1": (frozenset(), 0)}}
+    assert overlap_of("micro_order", [short]) is None
     assert overlap_of("other", [short]) is None
 
 
 def test_overlap_depends_on_what_the_variant_was_trained_on(tables):
-    by_variant = next(row for row in tables["micro"] if row["task"] == "pronoun")["cells"]
+    by_variant = next(row for row in tables["micro"] if row["task"] == "micro_pronoun")["cells"]
     found = {name: shown["overlap"]["ngrams"] for name, shown in by_variant.items()}
     assert found == {"phi-1_5": 0.25, "phi-1_5-web": 0.25, "phi-1_5-web-only": 0.125}
 
@@ -137,7 +161,7 @@ def test_a_score_outside_zero_and_one_stops_the_stage(tmp_path):
     results = read_json(file)
     results["cells"][0]["value"] = 90.0
     write_json(file, results)
-    with pytest.raises(ExpectationError, match="evaluate@phi-1_5-micro daily_order acc"):
+    with pytest.raises(ExpectationError, match="evaluate@phi-1_5-micro micro_mind acc"):
         run_into_place(root, "benchmark_tables")
 
 

@@ -7,7 +7,11 @@ from typing import Any
 from hornbook.report.cells import Cell
 from hornbook.report.figures import Figures, PaperTable
 
-MICRO = "micro"
+MICRO = "micro_"  # how the tasks of the micro-suites begin, whichever suite runs them
+NOT_ASKED = (
+    "not asked for: evaluate.suites of this experiment does not list the benchmark; "
+    "evaluate=plumbing and evaluate=paper do, and data.benchmarks names the folder of its files"
+)
 COMPUTE_NOTE = (
     "Time, speed and memory are measurements: they differ between machines, so no artifact holds "
     "them. The command hornbook table shows what this machine took."
@@ -42,16 +46,17 @@ def assemble(
     the tokens drawn from each corpus.
     A score is a signal when it is more than `signal_stderrs` standard errors above its floor.
     """
-    by_task = _by_task(cell for cell in cells if cell.suite != MICRO)
+    by_task = _by_task(cell for cell in cells)
     shown = _Shown(by_task, variants, facts, signal_stderrs)
     tables = {name: shown.table(table) for name, table in figures.tables.items()}
     used = {column.task for table in figures.tables.values() for column in table.columns}
-    rest = [cell for cell in cells if cell.suite != MICRO and cell.task not in used]
+    micro = [cell for cell in cells if cell.task.startswith(MICRO)]
+    rest = [cell for cell in cells if cell not in micro and cell.task not in used]
     return {
         "paper": figures.paper,
         "variants": [{"variant": name, **facts[name]} for name in variants],
         "tables": tables,
-        "micro": shown.rows([cell for cell in cells if cell.suite == MICRO]),
+        "micro": shown.rows(micro),
         "further": shown.rows(rest),
         "notes": {"compute": COMPUTE_NOTE, "tables": REAL_NOTE, "micro": MICRO_NOTE},
     }
@@ -114,17 +119,19 @@ class _Shown:
         if table.unit == "mixed":
             return {column.key: self._fact(column.key, variant) for column in table.columns}
         return {
-            column.key: self._cell(self._chosen(column.task, column.metric, variant), column.task)
-            for column in table.columns
+            column.key: self._task(column.task, column.metric, variant) for column in table.columns
         }
 
-    def _chosen(self, task: str | None, metric: str | None, variant: str) -> Cell | None:
+    def _task(self, task: str | None, metric: str | None, variant: str) -> dict[str, Any]:
         found = self.by_task.get(task or "", {}).get(variant, [])
-        return next((cell for cell in found if cell.metric == metric or cell.not_run), None)
+        for cell in found:
+            if cell.metric == metric or cell.not_run:
+                return self._cell(cell)
+        has = ", ".join(cell.metric for cell in found)
+        reason = f"the evaluation of {task} has no metric {metric}; it has {has}"
+        return {"value": None, "not_run": reason if found else NOT_ASKED}
 
-    def _cell(self, cell: Cell | None, task: str | None) -> dict[str, Any]:
-        if cell is None:
-            return {"value": None, "not_run": f"no evaluation suite of this experiment has {task}"}
+    def _cell(self, cell: Cell) -> dict[str, Any]:
         floor, error = cell.floor, cell.stderr
         signal = None
         if cell.value is not None and floor is not None and error is not None:
@@ -144,7 +151,7 @@ class _Shown:
         """One row for each task and metric, sorted, with a cell for each variant."""
         found: dict[tuple[str, str], dict[str, Any]] = {}
         for cell in cells:
-            found.setdefault((cell.task, cell.metric), {})[cell.variant] = self._cell(cell, None)
+            found.setdefault((cell.task, cell.metric), {})[cell.variant] = self._cell(cell)
         return [
             {
                 "task": task,

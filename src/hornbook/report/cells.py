@@ -1,6 +1,6 @@
 """A cell of our tables: what was measured, how sure it is, and which stage it came from."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -76,6 +76,9 @@ def read_cells(file: Path, stage: str) -> list[Cell]:
     return sorted(cells, key=lambda cell: (cell.task, cell.metric))
 
 
+# tasks that ask the items of another benchmark
+SAME_ITEMS = {"gsm8k_code": "gsm8k"}
+
 # benchmark -> item -> which of its n-grams a corpus has, and how many it has in all
 CorpusOverlap = dict[str, dict[str, tuple[frozenset[int], int]]]
 
@@ -94,7 +97,7 @@ def overlap_of(task: str, corpora: Sequence[CorpusOverlap]) -> Overlap | None:
     """The overlap of a task with several corpora together; None where none of them checked it."""
     united: dict[str, tuple[frozenset[int], int]] = {}
     for corpus in corpora:
-        for item, (positions, total) in corpus.get(benchmark_of(task, corpus), {}).items():
+        for item, (positions, total) in corpus.get(SAME_ITEMS.get(task, task), {}).items():
             united[item] = (positions | united.get(item, (frozenset(), 0))[0], total)
     checked = [(len(positions), total) for positions, total in united.values() if total]
     if not checked:
@@ -103,12 +106,4 @@ def overlap_of(task: str, corpora: Sequence[CorpusOverlap]) -> Overlap | None:
         items=round(sum(found > 0 for found, _ in checked) / len(checked), 6),
         ngrams=round(sum(found for found, _ in checked) / sum(total for _, total in checked), 6),
         checked=len(checked),
-    )
-
-
-def benchmark_of(task: str, known: Iterable[str]) -> str:
-    """The name under which decontamination knows a task: its own, or the end of a path."""
-    names = sorted(known)
-    return next(
-        (name for name in names if name.split("/")[-1].removesuffix(".jsonl") == task), task
     )

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from hornbook.report.lineage_drawing import slug
+from hornbook.report.wording import task_name
 
 WIDTH = 700.0
 Point = tuple[float, float]
@@ -123,7 +124,7 @@ def dots(rows: Sequence[Mapping[str, Any]], variants: Sequence[str]) -> str:
             text(
                 left - 12,
                 start + (block - gap) / 2 + 4,
-                row["task"].replace("_", " "),
+                task_name(row["task"]),
                 anchor="end",
                 kind="name",
             )

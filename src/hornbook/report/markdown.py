@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hornbook.report.assemble import reasons
-from hornbook.report.wording import ABSENT, fraction, our_text, overlap_text, paper_text
+from hornbook.report.wording import ABSENT, fraction, our_text, overlap_text, paper_text, task_name
 
 
 def markdown(tables: Mapping[str, Any]) -> str:
@@ -60,7 +60,12 @@ def _tasks(rows: Sequence[Mapping[str, Any]], variants: Sequence[str]) -> str:
     lines: list[list[str]] = []
     for row in rows:
         any_cell = next(iter(row["cells"].values()))
-        line = [row["task"], row["metric"], _count(any_cell, "items"), _count(any_cell, "clusters")]
+        line = [
+            task_name(row["task"]),
+            row["metric"],
+            _count(any_cell, "items"),
+            _count(any_cell, "clusters"),
+        ]
         for variant in variants:
             cell = row["cells"].get(variant)
             line += _task_cell(cell) if cell else [ABSENT] * 3

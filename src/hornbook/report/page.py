@@ -82,6 +82,7 @@ def _environment(hashes: Mapping[str, str]) -> Environment:
         "fraction": wording.fraction,
         "size": statistics.size,
         "words": statistics.words,
+        "task_name": wording.task_name,
     }
     known: dict[str, Any] = {
         "hashes": hashes,

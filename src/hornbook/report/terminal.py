@@ -21,6 +21,7 @@ from hornbook.report.wording import (
     overlap_text,
     paper_text,
     short,
+    task_name,
 )
 from hornbook.stage import measurements_file
 
@@ -79,7 +80,10 @@ def _tasks(rows: Sequence[Mapping[str, Any]], variants: Sequence[str]) -> str:
     lines = [header]
     for row in rows:
         first = next(iter(row["cells"].values()))
-        line = [row["task"], ABSENT if first["clusters"] is None else str(first["clusters"])]
+        line = [
+            task_name(row["task"]),
+            ABSENT if first["clusters"] is None else str(first["clusters"]),
+        ]
         for variant in variants:
             line += _task_cell(row["cells"].get(variant))
         lines.append(line)

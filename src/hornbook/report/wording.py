@@ -67,3 +67,8 @@ def overlap_text(cell: Mapping[str, Any]) -> str:
 def short(dvc_hash: str) -> str:
     """The head of a hash, as long as git shows one."""
     return dvc_hash[:7]
+
+
+def task_name(task: str) -> str:
+    """A task as a reader says it; that it is of a micro-suite stands above the table."""
+    return task.removeprefix("micro_").replace("_", " ")
