@@ -4,8 +4,8 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from hornbook.artifacts import read_documents, read_json, read_table, write_documents
-from hornbook.clean.benchmark import Overlap
 from hornbook.clean import decontaminate as module
+from hornbook.clean.benchmark import Overlap
 from hornbook.clean.config import Clean, Decontaminate
 from hornbook.clean.words import WordHashes, words
 from hornbook.errors import InputError
