@@ -109,7 +109,7 @@ def teacher(artifacts: Sequence[Artifact]) -> list[dict[str, Any]]:
         {"stage": one.stage, "facts": facts(one.summary, without=told)}
         | {key: one.summary.get(key) for key in told}
         for one in artifacts
-        if "cost_usd" in one.summary
+        if "cost_usd" in one.summary or "teacher" in one.params
     ]
 
 

@@ -89,4 +89,4 @@ def _frame(cells: Sequence[Cell]) -> Any:  # noqa: ANN401 - pandas is imported i
             }
             for cell in cells
         ]
-    )
+    ).astype({"value": float, "overlap": float})
