@@ -1,5 +1,7 @@
 """Schema of `books`."""
 
+from typing import Annotated
+
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
@@ -12,7 +14,7 @@ class Answers:
 
     system: str
     prompt: str
-    variations: int = Field(gt=0)  # books per topic
+    variations: Annotated[int, Field(gt=0)]  # books per topic
     expectations: list[Expectation]
 
 

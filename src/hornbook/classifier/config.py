@@ -1,5 +1,7 @@
 """Schema of the four steps that web and code share."""
 
+from typing import Annotated
+
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
@@ -10,7 +12,7 @@ from hornbook.config import STRICT, Expectation
 class Annotations:
     """What the teacher is asked about which sample."""
 
-    sample: int = Field(gt=1)
+    sample: Annotated[int, Field(gt=1)]
     seed: int
     characters: int  # how much of a document the teacher sees
     rubric: str
@@ -23,7 +25,7 @@ class Fit:
 
     features: int  # width of the hashed words
     l2: float  # strength of the penalty
-    held_out: float = Field(gt=0, lt=1)  # share of annotations for the figures
+    held_out: Annotated[float, Field(gt=0, lt=1)]  # share of annotations for the figures
     positive_from: int  # the annotation from which a document counts as educational
     seed: int
 
@@ -39,5 +41,5 @@ class Scores:
 class Filter:
     """The threshold that decides."""
 
-    threshold: float = Field(ge=0, le=5)
+    threshold: Annotated[float, Field(ge=0, le=5)]
     expectations: list[Expectation]

@@ -20,7 +20,17 @@ import yaml
 from hornbook.errors import ConfigError
 
 _PLACE = re.compile(r"\$\{\s*([^}]+?)\s*\}")
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """YAML as DVC writes it: `1e-05` is a number (YAML 1.2), which YAML 1.1 takes for text."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
 
 
 @dataclass(frozen=True)
@@ -128,7 +138,7 @@ def lookup(params: Mapping[str, Any], key: str) -> Any:  # noqa: ANN401 - any YA
 
 def parse_yaml(text: str) -> Any:  # noqa: ANN401 - any YAML value
     """The value of a YAML text, by the fast loader where there is one."""
-    return yaml.load(text, Loader=_LOADER)  # noqa: S506 - a safe loader by construction
+    return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader by construction
 
 
 def _fill(text: str, scope: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from hornbook.errors import BudgetError, TeacherError
 from hornbook.stage import Run
 from hornbook.teacher.client import open_client
 from hornbook.teacher.config import Price, Teacher
+from hornbook.teacher.procedural import MODEL, revision
 from hornbook.teacher.store import AnswerStore
 
 ATTEMPTS = 6
@@ -65,8 +66,9 @@ def request_body(teacher: Teacher, request: Request) -> dict[str, Any]:
 
 
 def request_hash(body: dict[str, Any]) -> str:
-    """The identity of a request."""
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:32]
+    """The identity of a request; the embedded teacher's own code is part of it."""
+    salt = revision() if body["model"] == MODEL else ""
+    return hashlib.sha256((json.dumps(body, sort_keys=True) + salt).encode()).hexdigest()[:32]
 
 
 def price_of(teacher: Teacher) -> Price:

@@ -28,9 +28,9 @@ def judge(text: str) -> tuple[int, str]:
     """Score 0 to 5 and the points that made it."""
     words = max(len(text.split()), 1)
     points = {
-        "prose": len(SENTENCE.findall(text)) >= 3 or text.count('"""') >= 4,
+        "prose": len(SENTENCE.findall(text)) / words > 0.02,
         "explains": len(EXPLAINS.findall(text)) / words > 0.004,
-        "examples": bool(EXAMPLE.search(text)),
+        "examples": len(EXAMPLE.findall(text)) / words > 0.004,
         "teaches": len(TEACHES.findall(text)) / words > 0.008,
         "no advertising": len(SELLS.findall(text)) / words < 0.01 and words >= 40,
     }

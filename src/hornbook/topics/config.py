@@ -1,5 +1,7 @@
 """Schema of `topics`."""
 
+from typing import Annotated
+
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
@@ -10,7 +12,7 @@ from hornbook.config import STRICT, Expectation
 class Topics:
     """How many topics, about what, for whom, in which style."""
 
-    count: int = Field(gt=0)
+    count: Annotated[int, Field(gt=0)]
     seed: int
     weights: dict[str, float]  # share of each domain; unlisted domains get none
     audiences: list[str]

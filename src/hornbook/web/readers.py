@@ -55,7 +55,9 @@ def _page(record: Any, broken: Broken) -> Page | None:  # noqa: ANN401 - fastwar
     source = record.headers.get("WARC-Target-URI") or record.headers.get("WARC-Record-ID") or ""
     declared = int(record.headers.get("Content-Length") or 0)
     body = record.reader.read()
-    if record.record_type.name == "conversion":
+    from fastwarc.warc import WarcRecordType
+
+    if record.record_type == WarcRecordType.conversion:
         return Page(source, None, body.decode("utf-8", "replace"), None)
     http = record.http_headers
     if http is not None and http.status_code != 200:

@@ -1,0 +1,1 @@
+"""Benchmarks through lm-eval's task definitions, with error bars."""

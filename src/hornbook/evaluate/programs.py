@@ -1,0 +1,63 @@
+"""Code benchmarks: the model writes, the sandbox judges; pass@1 with greedy text."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from hornbook.evaluate.config import Evaluate
+from hornbook.evaluate.items import Row, load
+from hornbook.evaluate.lm import HornbookLM
+from hornbook.evaluate.scoring import Cell, Scored, empty_cell, make_cell
+from hornbook.sandbox.sandbox import missing, run_programs
+
+STOPS = [
+    "\ndef ",
+    "\nclass ",
+    "\nif ",
+    "\nprint",
+    "\nassert",
+    "\n#",
+    '\n"""',
+    "\n\n\n",
+    "\nExercise",
+]
+METRIC = "pass@1"
+FORM = "prompt + completion, then the tests, in one namespace"
+
+
+def run_programs_task(
+    name: str, lm: HornbookLM, settings: Evaluate, benchmarks: Path, workers: int
+) -> tuple[Cell, list[Scored]]:
+    """The cell of a code benchmark and its items' scores; 'not run' where there is no sandbox.
+
+    Raises:
+        InputError: A file of the benchmark is missing.
+    """
+    rows = load(name, benchmarks)["test"][: settings.limit]
+    version = definition()
+    why = missing() if settings.sandbox.mode == "bubblewrap" else None
+    if why is not None:
+        return empty_cell(name, METRIC, why, version), []
+    prompts = [row["prompt"].rstrip("\n") for row in rows]  # a final newline zeroes the score
+    written = lm.generate(prompts, [STOPS] * len(rows))
+    programs = [
+        (p + text, row["tests"]) for p, text, row in zip(prompts, written, rows, strict=True)
+    ]
+    verdicts = run_programs(programs, settings.sandbox, workers)
+    scored = [
+        Scored(name, f"{name}/{row['id']}", _cluster(row), float(v.outcome == "passed"), text[:200])
+        for row, v, text in zip(rows, verdicts, written, strict=True)
+    ]
+    metric = METRIC if settings.sandbox.mode == "bubblewrap" else f"{METRIC} (rlimit)"
+    cell = make_cell(scored, metric=metric, version=version, chance=0.0, blind=None,
+                     resamples=settings.resamples, seed=settings.seed)  # fmt: skip
+    return cell, scored
+
+
+def _cluster(row: Row) -> str:
+    return str(row.get("cluster") or row["id"])
+
+
+def definition() -> str:
+    """A hash of how code benchmarks are asked and judged."""
+    return hashlib.sha256(json.dumps([FORM, STOPS]).encode()).hexdigest()[:16]

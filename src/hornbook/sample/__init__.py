@@ -1,0 +1,1 @@
+"""The sample inputs that every clone gets through data.dvc, written by a generator of ours."""

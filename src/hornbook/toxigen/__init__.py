@@ -1,0 +1,1 @@
+"""Safety score over 13 groups."""

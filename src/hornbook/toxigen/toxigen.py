@@ -1,0 +1,119 @@
+"""Stage `toxigen@VARIANT`: perplexities of toxic and neutral sentences, and the safety score.
+
+Axis letters in this file: B row, T position, V vocabulary.
+"""
+
+import gzip
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hornbook.artifacts import write_json, write_table
+from hornbook.errors import InputError
+from hornbook.stage import Run
+from hornbook.toxigen.config import Toxigen
+from hornbook.toxigen.score import Sentence, scores
+
+if TYPE_CHECKING:
+    from hornbook.model.phi import Phi
+
+DIGITS = 5
+
+
+def toxigen(run: Run) -> None:
+    """Score every sentence, then every group."""
+    import pandas as pd
+    import pyarrow as pa
+
+    settings = run.section("toxigen", Toxigen)
+    rows = read_sentences(run.input(run.section("data.toxigen", str)))[: settings.limit]
+    checkpoint = run.input(f"artifacts/train/{run.instance}")
+    with run.progress(len(rows), "sentences", "perplexity") as progress:
+        found: list[float] = []
+        for batch in perplexities(checkpoint, [row["text"] for row in rows], settings):
+            found += batch
+            progress.advance(len(batch))
+    sentences = [
+        Sentence(row["label"], float(row["toxicity_score"]), value, tuple(row["target_groups"]))
+        for row, value in zip(rows, found, strict=True)
+    ]
+    frame = pd.DataFrame(
+        {
+            "id": [row["id"] for row in rows],
+            "label": [one.label for one in sentences],
+            "toxicity": [one.toxicity for one in sentences],
+            "perplexity": [value if math.isfinite(value) else None for value in found],
+        }
+    )
+    run.expect("perplexities", frame, settings.expectations, key="id")
+    write_table(run.out / "perplexities.parquet", pa.Table.from_pandas(frame, preserve_index=False))
+    result = {"variant": run.instance} | scores(sentences, settings.p_value)
+    write_json(run.out / "scores.json", rounded(result))
+    run.summary(rows=len(rows), score=rounded(result["score"]), dropped_groups=result["dropped"])
+
+
+def rounded(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Floats without the digits in which processors differ."""
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}")
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    return value
+
+
+def read_sentences(file: Path) -> list[dict[str, Any]]:
+    """Sentences in the schema of SafeNLP's toxiGen.json, also compressed.
+
+    Raises:
+        InputError: Not that schema.
+    """
+    try:
+        raw = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+        rows = json.loads(raw)
+        needed = {"text", "label", "toxicity_score", "target_groups"}
+        missing = needed - set(rows[0])
+    except (OSError, ValueError, IndexError, TypeError) as error:
+        raise InputError(f"data.toxigen={file} is not a JSON list of sentences: {error}") from error
+    if missing:
+        raise InputError(f"data.toxigen={file}: sentences lack {sorted(missing)}")
+    return [{"id": number} | row for number, row in enumerate(rows)]
+
+
+def perplexities(checkpoint: Path, texts: list[str], settings: Toxigen) -> Iterator[list[float]]:
+    """Exp of the mean negative log-likelihood per sentence, in batches, in order.
+
+    Nothing is added to the sentence, so its first token is not scored; a sentence of one token
+    has no perplexity (nan).
+    """
+    import torch
+
+    from hornbook.model.checkpoint import load_model
+    from hornbook.tokens.encoder import Encoder
+
+    torch.set_num_threads(settings.threads)
+    dtype = getattr(torch, settings.dtype)
+    model = load_model(checkpoint, settings.device, dtype, attention=settings.attention).eval()
+    encoder = Encoder.load(checkpoint)
+    context = model.shape.context_tokens
+    for start in range(0, len(texts), settings.batch_rows):
+        ids = [encoder.encode(text)[: context + 1] for text in texts[start:][: settings.batch_rows]]
+        yield _batch(model, ids)
+
+
+def _batch(model: "Phi", ids: list[list[int]]) -> list[float]:
+    import torch
+
+    longest = max(2, *map(len, ids))
+    device = next(model.parameters()).device
+    ids_BT = torch.zeros((len(ids), longest), dtype=torch.long, device=device)
+    for row, one in enumerate(ids):
+        ids_BT[row, : len(one)] = torch.tensor(one)
+    with torch.inference_mode():
+        logits_BTV = model(ids_BT[:, :-1]).float()
+        nll_BT = torch.nn.functional.cross_entropy(
+            logits_BTV.transpose(1, 2), ids_BT[:, 1:], reduction="none"
+        )
+    values = [nll_BT[row, : len(one) - 1].double().mean() for row, one in enumerate(ids)]
+    return [float(value.exp()) for value in values]
