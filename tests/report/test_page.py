@@ -8,7 +8,7 @@ import pytest
 from hornbook.artifacts import read_json, write_json
 from hornbook.errors import ArtifactError
 from hornbook.lineage.manifest import load_graph, load_lock
-from hornbook.report.charts import thinned, ticks
+from hornbook.report.charts import dots, thinned, ticks
 from hornbook.report.lineage_drawing import Node, place, reduced
 from hornbook.report.report import read_curve, report
 from hornbook.report.statistics import facts
@@ -148,11 +148,26 @@ def test_a_damaged_curve_names_the_file_and_the_remedy(tmp_path, content):
         read_curve(file)
 
 
+def test_a_task_without_any_score_has_no_place_in_the_chart(made):
+    tables = read_json(made / "artifacts/report/tables/tables.json")
+    rows = tables["micro"]
+    for shown in rows[0]["cells"].values():
+        shown["value"] = None
+    text = dots(rows, list(rows[0]["cells"]))
+    assert text.count("<circle") == 18
+    assert ">functions<" not in text
+
+
 def test_drops_are_told_by_reason_largest_first_and_zeros_left_out():
     found = facts(
         {"dropped": {"too_short": 2, "low_value": 9, "spam": 0}, "rows": 4}, without="rows"
     )
-    assert found.counts == (("dropped", (("low value", 9), ("too short", 2))),)
+    assert found.counts == (("dropped", (("low value", "9"), ("too short", "2"))),)
+
+
+def test_overlap_with_benchmarks_is_told_as_items_found_among_those_looked_for():
+    found = facts({"overlap": {"micro_mind": {"items": 9, "checked": 8, "overlapping": 3}}})
+    assert found.counts == (("benchmark items found", (("micro mind", "3 of 8"),)),)
 
 
 def test_text_from_artifacts_cannot_break_the_page(made):

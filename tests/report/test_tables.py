@@ -144,6 +144,7 @@ def test_unverified_figures_are_marked_in_every_rendering(tables, made):
 def test_the_caveat_stands_beside_the_micro_scores(tables, made):
     page = (made / "artifacts/report/page/report.html").read_text("utf-8")
     for text in (markdown(tables), page, " ".join(render(tables).split())):
+        assert "phi-1_5 1.25M, phi-1_5-web 833K, phi-1_5-web-only 0" in text
         assert "share an author" in text
         assert "the order of the variants here is not the paper" in text
 

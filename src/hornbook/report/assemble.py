@@ -6,7 +6,9 @@ from typing import Any
 
 from hornbook.report.cells import Cell
 from hornbook.report.figures import Figures, PaperTable
+from hornbook.report.wording import amount
 
+BOOKS = "books"  # the corpus of textbooks
 MICRO = "micro_"  # how the tasks of the micro-suites begin, whichever suite runs them
 NOT_ASKED = (
     "not asked for: evaluate.suites of this experiment does not list the benchmark; choose "
@@ -22,13 +24,13 @@ REAL_NOTE = (
     "signal. Figures marked ? are the paper's as recollected, not seen in its text."
 )
 MICRO_NOTE = (
-    "This shows that textbooks which teach a skill make a tiny model better at it on held-out "
-    "combinations, and what web text alone leaves out. It does not show the paper's result: the "
-    "models are tiny, suite and teacher share an author, and at equal tokens phi-1_5-web sees "
-    "about half the textbooks that phi-1_5 sees, so the order of the variants here is not the "
-    "paper's. Errors are over clusters of items made from one template, one seed each; read every "
-    "score against its floor (a guess, or the answers scored without their question) and beside "
-    "the share of items whose n-grams the training text holds."
+    "These scores can show whether textbooks that teach a skill make a tiny model better at it on "
+    "held-out combinations. They do not show the paper's result: the models are tiny, suite and "
+    "teacher share an author, and at equal tokens the variants see different amounts of textbooks "
+    "({books}), so the order of the variants here is not the paper's. Errors are over clusters of "
+    "items made from one template, one seed each; read every score against its floor (a guess, or "
+    "the answers scored without their question) and beside the share of items whose n-grams the "
+    "training text holds."
 )
 
 
@@ -49,6 +51,9 @@ def assemble(
     by_task = _by_task(cell for cell in cells)
     shown = _Shown(by_task, variants, facts, signal_stderrs)
     tables = {name: shown.table(table) for name, table in figures.tables.items()}
+    books = ", ".join(
+        f"{name} {amount(facts[name]['drawn_tokens'].get(BOOKS, 0))}" for name in variants
+    )
     used = {column.task for table in figures.tables.values() for column in table.columns}
     micro = [cell for cell in cells if cell.task.startswith(MICRO)]
     rest = [cell for cell in cells if cell not in micro and cell.task not in used]
@@ -58,7 +63,11 @@ def assemble(
         "tables": tables,
         "micro": shown.rows(micro),
         "further": shown.rows(rest),
-        "notes": {"compute": COMPUTE_NOTE, "tables": REAL_NOTE, "micro": MICRO_NOTE},
+        "notes": {
+            "compute": COMPUTE_NOTE,
+            "tables": REAL_NOTE,
+            "micro": MICRO_NOTE.format(books=books),
+        },
     }
 
 

@@ -104,7 +104,11 @@ def _thousands(value: float) -> str:
 
 
 def dots(rows: Sequence[Mapping[str, Any]], variants: Sequence[str]) -> str:
-    """Scores in [0, 1] with whiskers of one standard error; a tick marks each floor."""
+    """Scores in [0, 1] with whiskers of one standard error; a tick marks each floor.
+
+    A task of which no variant has a score has no place.
+    """
+    rows = [row for row in rows if any(c["value"] is not None for c in row["cells"].values())]
     left, right, top, bottom, lane, gap = 158.0, 16.0, 8.0, 24.0, 11.0, 9.0
     block = lane * len(variants) + gap
     height = top + block * len(rows) + bottom

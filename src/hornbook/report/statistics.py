@@ -6,6 +6,7 @@ from typing import Any
 
 from hornbook.report.wording import amount
 
+TOLD_ELSEWHERE = ("rows", "documents", "tokens", "prompt_tokens", "completion_tokens", "cost_usd")
 DATA_NOUNS = ("topics", "books", "web", "code", "clean", "tokens")
 
 
@@ -35,25 +36,34 @@ class Facts:
     """A summary in two parts: single numbers, and counts by reason or kind (largest first)."""
 
     numbers: tuple[tuple[str, str], ...]
-    counts: tuple[tuple[str, tuple[tuple[str, int], ...]], ...]
+    counts: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
 
 
 def facts(summary: Mapping[str, Any], *, without: Sequence[str] = ()) -> Facts:
     """The summary of an artifact in words, in sorted order; `without` are keys told elsewhere."""
     numbers: list[tuple[str, str]] = []
-    counts: list[tuple[str, tuple[tuple[str, int], ...]]] = []
+    counts: list[tuple[str, tuple[tuple[str, str], ...]]] = []
     for key, value in sorted(summary.items()):
-        if key in without or value is None:
+        if key in without or value is None or isinstance(value, list):
             continue
-        if isinstance(value, Mapping):
-            if _is_counts(value):
-                ranked = sorted(value.items(), key=lambda item: (-item[1], item[0]))
-                counts.append((words(key), tuple((words(k), n) for k, n in ranked if n)))
-            else:
-                numbers += [(f"{words(key)} {k}", v) for k, v in _flat(value)]
-        elif not isinstance(value, list):
+        if not isinstance(value, Mapping):
             numbers.append((words(key), _text(value)))
+        elif key == "overlap":
+            counts.append(("benchmark items found", _overlaps(value)))
+        elif _is_counts(value):
+            ranked = sorted(value.items(), key=lambda item: (-item[1], item[0]))
+            counts.append((words(key), tuple((words(k), f"{n:,}") for k, n in ranked if n)))
+        else:
+            numbers += [(f"{words(key)} {k}", v) for k, v in _flat(value)]
     return Facts(tuple(numbers), tuple((name, found) for name, found in counts if found))
+
+
+def _overlaps(found: Mapping[str, Mapping[str, int]]) -> tuple[tuple[str, str], ...]:
+    """Of each benchmark, the items that the corpus holds a piece of among those looked for."""
+    return tuple(
+        (words(name), f"{one['overlapping']:,} of {one['checked']:,}")
+        for name, one in sorted(found.items())
+    )
 
 
 def words(key: str) -> str:
@@ -98,7 +108,7 @@ def _step(one: Artifact) -> dict[str, Any]:
         "stage": one.stage,
         "rows": rows if isinstance(rows, int) else None,
         "tokens": one.summary.get("tokens"),
-        "facts": facts(one.summary, without=("rows", "documents", "tokens")),
+        "facts": facts(one.summary, without=TOLD_ELSEWHERE),
     }
 
 
