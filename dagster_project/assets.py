@@ -61,20 +61,14 @@ def outdated() -> dg.AutomationCondition[dg.AssetKey]:
 
     Not `eager()`: that fires when an input was materialised again to the same bytes.
     """
-    inputs_changed = dg.AutomationCondition.any_deps_match(
-        dg.AutomationCondition.data_version_changed()
-    )
+    when: Any = dg.AutomationCondition  # its type parameters do not compose for a type checker
     why = (
-        dg.AutomationCondition.code_version_changed()
-        | inputs_changed
-        | dg.AutomationCondition.newly_missing()
+        when.code_version_changed()
+        | when.any_deps_match(when.data_version_changed())
+        | when.newly_missing()
     )
-    return (
-        why.since_last_handled()
-        & ~dg.AutomationCondition.any_deps_missing()
-        & ~dg.AutomationCondition.in_progress()
-        & ~dg.AutomationCondition.any_deps_in_progress()
-    )
+    idle = ~when.any_deps_missing() & ~when.in_progress() & ~when.any_deps_in_progress()
+    return why.since_last_handled() & idle
 
 
 def stage_asset(stage: Stage, graph: Graph, hasher: Hasher) -> dg.AssetsDefinition:

@@ -173,6 +173,7 @@ def run_stage(root: Path, name: str) -> None:
     """
     from hornbook.stages import STAGES
 
+    os.environ["TQDM_DISABLE"] = "1"  # a stage has a progress line of its own
     graph = load_graph(root)
     stage = graph.stages.get(name)
     if stage is None:

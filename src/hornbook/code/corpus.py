@@ -34,8 +34,8 @@ def code_corpus(run: Run) -> None:
                 dropped.append(_dropped(key, source.name, reason, text))
             else:
                 seen.add(text)
-                kept.append({"id": key, "text": text, "source": source.name,
-                             "licence": source.licence, "lines": len(text.splitlines())})  # fmt: skip
+                row = {"id": key, "text": text, "source": source.name, "licence": source.licence}
+                kept.append(row | {"lines": len(text.splitlines())})
     counts = dict(sorted(Counter(row["reason"] for row in dropped).items()))
     if not kept:
         raise InputError(f"code_corpus: none of {len(dropped)} files passed the rules: {counts}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hornbook.evaluate.config import Evaluate
-from hornbook.evaluate.items import load
+from hornbook.evaluate.items import Splits, load
 from hornbook.evaluate.lm import HornbookLM
 from hornbook.evaluate.scoring import Cell, Scored, make_cell
 
@@ -54,7 +54,6 @@ def build(name: str, settings: Evaluate, benchmarks: Path) -> dict[str, Any]:
         InputError: A file of the benchmark is missing.
     """
     os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}  # nobody is called unasked
-    os.environ["TQDM_DISABLE"] = "1"  # the stage has a progress line of its own
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     from datasets import Dataset
     from lm_eval.api.task import ConfigurableTask
@@ -69,8 +68,7 @@ def build(name: str, settings: Evaluate, benchmarks: Path) -> dict[str, Any]:
     manager = TaskManager()
     if name == "mmlu":
         subjects = sorted({row["subject"] for row in splits["test"]})
-        parts = {f"mmlu_{s}": {k: [r for r in rows if r["subject"] == s] for k, rows in splits.items()}
-                 for s in subjects}  # fmt: skip
+        parts = {f"mmlu_{subject}": _of_subject(splits, subject) for subject in subjects}
     else:
         parts = {HARNESS_NAMES.get(name, name): splits}
     tasks: dict[str, Any] = {}
@@ -83,6 +81,10 @@ def build(name: str, settings: Evaluate, benchmarks: Path) -> dict[str, Any]:
     for task in tasks.values():
         task.set_fewshot_seed(settings.seed)
     return tasks
+
+
+def _of_subject(splits: Splits, subject: str) -> Splits:
+    return {k: [row for row in rows if row["subject"] == subject] for k, rows in splits.items()}
 
 
 def run_task(

@@ -47,7 +47,7 @@ class HornbookLM(TemplateLM):
     def tok_encode(
         self,
         string: str,
-        add_special_tokens: bool | None = None,
+        add_special_tokens: bool | None = None,  # noqa: ARG002 - the interface's
         **kwargs: Any,  # noqa: ANN401, ARG002
     ) -> list[int]:
         """Ids without any token added."""

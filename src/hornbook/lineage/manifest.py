@@ -22,7 +22,7 @@ from hornbook.errors import ConfigError
 _PLACE = re.compile(r"\$\{\s*([^}]+?)\s*\}")
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+class _Loader(yaml.CSafeLoader):
     """YAML as DVC writes it: `1e-05` is a number (YAML 1.2), which YAML 1.1 takes for text."""
 
 

@@ -1,8 +1,7 @@
 """Run model-written code: no network, no home, no environment, nothing outside its own tmp.
 
-The verdict does not come from the program. The program and its tests run as a child of a checker
-inside the sandbox; the checker reports through an inherited pipe which the program's process does
-not have, and a program that ends before its tests counts as failed.
+The program and its tests run as a child of a checker inside the sandbox (`checker.py`); only the
+checker can report, and a program that ends before its tests counts as failed.
 """
 
 import os
@@ -41,7 +40,7 @@ def missing() -> str | None:
     if program is None:
         return f"no sandbox: {REMEDY}"
     probe = subprocess.run(
-        [*_bubblewrap(Path(tempfile.gettempdir())), sys.executable, "-c", "print(1)"],
+        [*_bubblewrap(Path(tempfile.gettempdir())), interpreter(), "-I", "-S", "-c", ""],
         capture_output=True,
         check=False,
     )
@@ -50,7 +49,14 @@ def missing() -> str | None:
 
 def _bubblewrap(work: Path) -> list[str]:
     """The walls: system read-only, a private tmp, own namespaces, an empty environment."""
-    command = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
+    command = [
+        "bwrap",
+        "--unshare-all",
+        "--as-pid-1",
+        "--die-with-parent",
+        "--new-session",
+        "--clearenv",
+    ]
     for place in ("/usr", "/lib", "/lib64", "/bin"):
         if Path(place).exists():
             command += ["--ro-bind", place, place]
@@ -85,7 +91,8 @@ def run_program(program: str, tests: Sequence[str], limits: Sandbox) -> Verdict:
         place = "/work" if limits.mode == "bubblewrap" else folder
         walls = _bubblewrap(work) if limits.mode == "bubblewrap" else []
         command = [*walls, interpreter(), "-I", "-S", f"{place}/checker.py", place]
-        return _judge([*command, str(limits.wall_seconds)], limits)
+        numbers = [str(limits.wall_seconds), str(limits.processes)]
+        return _judge([*command, *numbers], limits)
 
 
 def _judge(command: list[str], limits: Sandbox) -> Verdict:

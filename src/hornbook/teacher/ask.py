@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hornbook.errors import BudgetError, TeacherError
 from hornbook.stage import Run
@@ -16,6 +16,9 @@ from hornbook.teacher.client import open_client
 from hornbook.teacher.config import Price, Teacher
 from hornbook.teacher.procedural import MODEL, revision
 from hornbook.teacher.store import AnswerStore
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
 
 ATTEMPTS = 6
 FIRST_WAIT_SECONDS = 0.5
@@ -146,7 +149,7 @@ class Asker:
             finally:
                 await client.close()
 
-    async def _ask(self, client: Any, key: str, body: dict[str, Any]) -> None:  # noqa: ANN401 - AsyncOpenAI
+    async def _ask(self, client: "AsyncOpenAI", key: str, body: dict[str, Any]) -> None:
         kind = ""
         for attempt in range(ATTEMPTS):
             reserved, started = self.budget.reserve(body), time.monotonic()
@@ -166,7 +169,7 @@ class Asker:
 
     async def _call(
         self,
-        client: Any,
+        client: "AsyncOpenAI",
         body: dict[str, Any],
     ) -> tuple[dict[str, Any], str, float | None]:
         """One attempt: the answer, a failure's kind, and how long to wait (None: do not retry)."""
