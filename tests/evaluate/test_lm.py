@@ -1,0 +1,85 @@
+"""Our model behind lm-eval's interface agrees with transformers on an exported checkpoint."""
+
+import pytest
+import torch
+import yaml
+from lm_eval.api.instance import Instance
+from pydantic import TypeAdapter
+
+from hornbook.evaluate.lm import HornbookLM
+from hornbook.evaluate.memory import Memory
+from hornbook.model.checkpoint import load_model, save_model
+from hornbook.model.config import Model
+from hornbook.model.phi import Phi
+from tests.conftest import ROOT
+
+
+class Letters:
+    """An encoder of one token per byte, the end of text last."""
+
+    eos = 256
+
+    def encode(self, text: str) -> list[int]:
+        return list(text.encode())
+
+    def decode(self, ids) -> str:
+        return bytes(i for i in ids if i < 256).decode("utf-8", "replace")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    torch.set_num_threads(1)
+    conf = yaml.safe_load((ROOT / "conf" / "model" / "smoke.yaml").read_text())
+    shape = TypeAdapter(Model).validate_python(conf)
+    model = Phi(shape, vocab_size=257, attention="explicit")
+    model.initialise(0)
+    place = tmp_path_factory.mktemp("checkpoint")
+    save_model(model, place, eos_token_id=256)
+    return place
+
+
+@pytest.fixture
+def lm(folder, tmp_path):
+    model = load_model(folder, attention="explicit")
+    memory = Memory(tmp_path, "digest", {})
+    return HornbookLM(
+        model, Letters(), memory=memory, rows=3, new_tokens=12, advance=lambda _: None
+    )
+
+
+@pytest.fixture(scope="module")
+def theirs(folder):
+    transformers = pytest.importorskip("transformers")
+    return transformers.PhiForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+
+
+def test_log_probabilities_are_those_of_transformers(lm, theirs):
+    pairs = [("The sky is", " blue"), ("One two", " three four"), ("A", " b"), ("x y z", " w")]
+    found = lm.loglikelihood([Instance("loglikelihood", {}, pair, 0) for pair in pairs])
+    for (context, answer), (logp, _) in zip(pairs, found, strict=True):
+        ids = torch.tensor([Letters().encode(context + answer)])
+        table = theirs(ids).logits[0].log_softmax(-1)
+        count = len(Letters().encode(answer))
+        expected = sum(table[t - 1, ids[0, t]] for t in range(ids.shape[1] - count, ids.shape[1]))
+        assert logp == pytest.approx(float(expected), abs=1e-4)
+
+
+def test_greedy_text_is_that_of_transformers(lm, theirs):
+    prompts = ["Hello", "World", "Once upon"]
+    found = lm.generate(prompts, [[], [], []])
+    for prompt, text in zip(prompts, found, strict=True):
+        ids = torch.tensor([Letters().encode(prompt)])
+        made = theirs.generate(ids, max_new_tokens=12, do_sample=False, pad_token_id=256)
+        assert text == Letters().decode(made[0, ids.shape[1] :].tolist())
+
+
+def test_a_stop_string_ends_the_text_before_it(lm):
+    whole = lm.generate(["Hello"], [[]])[0]
+    assert len(whole) > 2
+    assert lm.generate(["Hello"], [[whole[2]]])[0] == whole[: whole.index(whole[2])]
+
+
+def test_known_answers_are_not_computed_again(lm, monkeypatch):
+    first = lm.score_pairs([("a", "b"), ("c", "d")])
+    monkeypatch.setattr(lm, "_score", lambda _: pytest.fail("asked the model again"))
+    assert lm.score_pairs([("c", "d"), ("a", "b")]) == first[::-1]

@@ -1,0 +1,79 @@
+"""Identity and execution are apart: each value of params.yaml has its stages, runtime none."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from hornbook.lineage.code import required
+from hornbook.lineage.manifest import load_graph, lookup
+from hornbook.lineage.workspace import Hasher, flatten, identity
+from hornbook.runtime import Runtime
+from hornbook.stages import STAGES
+
+ROOT = Path(__file__).resolve().parents[1]
+GRAPH = load_graph(ROOT)
+
+
+def readers(key: str) -> set[str]:
+    """Stages that declare a key or a section around it."""
+    return {
+        stage.name
+        for stage in GRAPH.stages.values()
+        if any(key == param or key.startswith(f"{param}.") for param in stage.params)
+    }
+
+
+def test_every_value_is_read_by_a_stage_or_says_where_an_input_is():
+    unread = [key for key in flatten(GRAPH.params) if not readers(key)]
+    only_places = {key for key in unread if key.startswith(("data.", "environment."))}
+    assert set(unread) == only_places
+
+
+@pytest.mark.parametrize("key", sorted(k for k in flatten(GRAPH.params) if readers(k))[::7])
+def test_a_changed_value_changes_the_identity_of_its_readers_only(key):
+    changed = with_other_value(GRAPH.params, key)
+    other, hasher = load_graph(ROOT, params=changed), Hasher(ROOT)
+    moved = {
+        name
+        for name, stage in GRAPH.stages.items()
+        if identity(stage, GRAPH, hasher) != identity(other.stages[name], other, hasher)
+    }
+    assert moved == readers(key)
+
+
+def with_other_value(params, key):
+    head, _, rest = key.partition(".")
+    if not rest:
+        return params | {head: "another value"}
+    return params | {head: with_other_value(params[head], rest)}
+
+
+def test_a_web_threshold_never_touches_phi_1_5():
+    reached = GRAPH.descendants(readers("web.filter.threshold"))
+    assert "train@phi-1_5" not in reached
+    assert {"train@phi-1_5-web", "train@phi-1_5-web-only"} <= reached
+
+
+def test_no_runtime_value_is_identity():
+    names = {field.name for field in fields(Runtime)}
+    assert "runtime" not in GRAPH.params
+    assert not names & {key.rpartition(".")[2] for key in flatten(GRAPH.params)}
+
+
+def test_each_stage_lists_the_code_that_it_runs():
+    for family, needed in required(ROOT).items():
+        for stage in GRAPH.stages.values():
+            if stage.family == family:
+                listed = [path for path in stage.code if path.startswith("src/")]
+                assert listed == needed, f"{stage.name}: run hornbook code-deps --write"
+
+
+def test_every_stage_of_the_manifest_has_a_function_and_the_reverse():
+    assert {stage.family for stage in GRAPH.stages.values()} == set(STAGES)
+
+
+def test_every_declared_parameter_exists():
+    for stage in GRAPH.stages.values():
+        for key in stage.params:
+            lookup(GRAPH.params, key)
