@@ -16,7 +16,9 @@ _RUNTIME = "runtime"
 OVERRIDES_FILE = ".hornbook/overrides.json"
 BYTES_DEPEND_ON = (
     "fastwarc",
+    "jinja2",
     "lm-eval",
+    "matplotlib",
     "pyarrow",
     "rensa",
     "resiliparse",

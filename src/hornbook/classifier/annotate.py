@@ -31,8 +31,12 @@ def annotate(run: Run, corpus: Path, settings: Annotations, teacher: Teacher) ->
     sample = documents.take(sorted(chosen[: settings.sample].tolist())).to_pylist()
     requests = [_request(row, settings) for row in sample]
     rows: list[dict[str, Any]] = []
+    prompt_tokens, completion_tokens, cost_usd = 0, 0, 0.0
     failures: Counter[str] = Counter()
     for answer in ask_all(run, teacher, requests):
+        prompt_tokens += answer.prompt_tokens
+        completion_tokens += answer.completion_tokens
+        cost_usd += answer.cost_usd
         score = None if answer.failure else parse_score(answer.text)
         if score is None:
             failures[answer.failure or "unreadable"] += 1
@@ -48,6 +52,10 @@ def annotate(run: Run, corpus: Path, settings: Annotations, teacher: Teacher) ->
     run.summary(
         rows=len(rows),
         failures=dict(sorted(failures.items())),
+        model=teacher.model,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        cost_usd=round(cost_usd, 6),
         by_score={str(k): v for k, v in sorted(Counter(row["score"] for row in rows).items())},
     )
 
