@@ -19,6 +19,8 @@ METRICS = {"gsm8k": "exact_match", "squad": "exact_match", "micro_cloze": "exact
 ACC = {"metric": "acc", "aggregation": "mean", "higher_is_better": True}
 EXACT = {"metric": "exact_match", "aggregation": "mean", "higher_is_better": True,
          "ignore_case": True, "ignore_punctuation": True}  # fmt: skip
+STRIPPED = [{"name": "stripped", "filter": [{"function": "remove_whitespace"},
+                                            {"function": "take_first"}]}]  # fmt: skip
 
 # Our own tasks, in lm-eval's format; for SQuAD v1.1 it has none.
 OURS: Mapping[str, dict[str, Any]] = {
@@ -35,6 +37,7 @@ OURS: Mapping[str, dict[str, Any]] = {
         "doc_to_text": "{{prompt}}",
         "doc_to_target": "{{answer}}",
         "generation_kwargs": {"until": ["\n", ".", ","], "do_sample": False},
+        "filter_list": STRIPPED,
         "metric_list": [EXACT],
     },
     "squad": {
@@ -42,6 +45,7 @@ OURS: Mapping[str, dict[str, Any]] = {
         "doc_to_text": "{{context}}\n\nQuestion: {{question}}\nAnswer:",
         "doc_to_target": "{{answers}}",
         "generation_kwargs": {"until": ["\n"], "do_sample": False},
+        "filter_list": STRIPPED,
         "metric_list": [EXACT],
     },
 }
