@@ -85,6 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"run: make env && source .venv/bin/activate",
             2,
         )
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has seen enough: `hornbook status | head`
+        return 0
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise

@@ -36,6 +36,8 @@ class Reason:
             return (
                 f"{self.what} is {'missing' if self.now == 'missing' else 'edited or half-written'}"
             )
+        if self.now == "stale":
+            return f"{self.what} is out of date"
         if self.kind == "parameter":
             return f"{self.what}: {self.before} -> {self.now}"
         return f"{self.kind} {self.what} changed"
