@@ -79,24 +79,31 @@ def _pictures(out: Path, names: list[str]) -> dict[str, Any]:
 
 
 def _mlflow(root: Path, stage: Stage, dagster_run: str | None) -> dict[str, Any]:
-    """A link to the MLflow run of a trained or evaluated variant, made now if it is new."""
+    """A link to the MLflow run of a trained or evaluated variant.
+
+    A Dagster run writes it now if it is new; the sync sensor, which has to be quick, only looks.
+    """
     if stage.family not in TRACKED:
         return {}
+    told = _track(root, stage.name, dagster_run) if dagster_run else "not tracked: hornbook track"
     from hornbook.track.runs import tracked
 
-    command = [sys.executable, "-m", "hornbook", "track", "--stage", stage.name]
-    if dagster_run:
-        command += ["--dagster-run", dagster_run]
+    run = tracked(root).get(stage.name)
+    if run is None:
+        return {"mlflow": told}
+    where = f"{MLFLOW_URL}/#/experiments/{run['experiment_id']}/runs/{run['run_id']}"
+    return {"mlflow": dg.MetadataValue.url(where)}
+
+
+def _track(root: Path, name: str, dagster_run: str) -> str:
+    """Write the MLflow run of a stage; what went wrong, if anything."""
+    command = [sys.executable, "-m", "hornbook", "track", "--stage", name]
     done = subprocess.run(
-        command,
+        [*command, "--dagster-run", dagster_run],
         cwd=root,
         env=dvc_environment() | {"PYTHONPATH": "src"},
         capture_output=True,
         text=True,
         check=False,
     )
-    run = tracked(root).get(stage.name)
-    if done.returncode or run is None:
-        return {"mlflow": f"not tracked: {done.stderr[-500:].strip() or 'no run was written'}"}
-    where = f"{MLFLOW_URL}/#/experiments/{run['experiment_id']}/runs/{run['run_id']}"
-    return {"mlflow": dg.MetadataValue.url(where)}
+    return f"not tracked: {done.stderr[-500:].strip() or 'no run was written'}"
