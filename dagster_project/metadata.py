@@ -32,7 +32,8 @@ def materialisation_metadata(
         "parameters": dg.MetadataValue.json(dict(entry.params)),
         "inputs": dg.MetadataValue.json({k: v for k, v in entry.deps.items() if k in stage.inputs}),
     }
-    shown |= _summary(out)
+    facts = _summary(out)
+    shown |= {f"artifact/{k}" if k in shown else k: v for k, v in facts.items()}
     shown |= _measurements(root, stage.name, entry.out_hash)
     shown |= _pictures(out, stage.meta.get("show", []))
     shown |= _mlflow(root, stage, dagster_run)

@@ -38,6 +38,7 @@ def environment() -> dict[str, str]:
         "DAGSTER_HOME": os.environ.get("DAGSTER_HOME", str(HOME)),
         "DAGSTER_DISABLE_TELEMETRY": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # five idle workers that nobody uses
         "DO_NOT_TRACK": "1",
         "PYTHONPATH": str(ROOT / "src"),
         "PYTHONWARNINGS": "ignore",
