@@ -22,7 +22,7 @@ $(STAMP): requirements.lock pyproject.toml Makefile
 	@$(BIN)/uv pip install --python $(BIN)/python $(FIND_LINKS) -r requirements.lock
 	@$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps -e .
 	@$(BIN)/uv pip install --quiet --no-deps --target .venv/antlr-4.13 antlr4-python3-runtime==4.13.2
-	@! git rev-parse --git-dir >/dev/null 2>&1 || git config filter.hornbook-lock.clean '.venv/bin/python -m hornbook.lineage.lock_filter'
+	@! git rev-parse --git-dir >/dev/null 2>&1 || git config filter.hornbook-lock.clean 'sh -c "if [ -x .venv/bin/python ]; then exec .venv/bin/python -m hornbook.lineage.lock_filter; else exec cat; fi"'
 	@touch $@
 
 demo: env ## the whole graph at scale=laptop, then the table (OVERRIDES="scale=smoke" for a quick look)

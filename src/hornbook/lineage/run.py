@@ -6,6 +6,7 @@ DVC decides and records; this only orders `dvc repro --single-item` calls by the
 
 import argparse
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -103,6 +104,7 @@ class Repro:
                 continue
 
 
+_BAR = re.compile(r"\d+%\|.*it/s")
 _CHATTER = (
     "To track the changes with git",
     "git add dvc.lock",
@@ -116,8 +118,8 @@ _CHATTER = (
 
 
 def is_chatter(line: str) -> bool:
-    """Whether DVC says it for people who use DVC by hand."""
-    return line.strip().startswith(_CHATTER) or not line.strip()
+    """Whether DVC says it for people who use DVC by hand, or it is a bar of another library."""
+    return line.strip().startswith(_CHATTER) or not line.strip() or _BAR.search(line) is not None
 
 
 def _failure(root: Path, stage: str, tail: Sequence[str]) -> str:
