@@ -1,12 +1,15 @@
-"""Small web pages from templates of ours: what a crawl holds, good and bad."""
+"""Small web pages of many kinds, good and bad, written by the grammar in `bank/`."""
 
 import random
 from collections.abc import Callable
-from functools import cache
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import yaml
+from hornbook.sample.grammar import Writer, bank
+
+Written = tuple[str, list[str]]
+Write = Callable[[Writer], Written]
+TOPIC = "topic "
+PLAIN_STARTS = {"The", "A", "In", "This", "It", "When", "If", "As", "At", "On", "To", "Each", "Its"}
 
 
 class WebPage(NamedTuple):
@@ -14,216 +17,171 @@ class WebPage(NamedTuple):
 
     kind: str
     title: str
-    paragraphs: list[str]
+    paragraphs: tuple[str, ...]
 
 
-@cache
-def words() -> dict[str, Any]:
-    """The word banks."""
-    return yaml.safe_load(Path(__file__).with_name("words.yaml").read_text("utf-8"))
+class Kind(NamedTuple):
+    """How many of a thousand pages are of this kind, and how one is written."""
+
+    per_mille: int
+    write: Write
 
 
-def upper(text: str) -> str:
-    """With a capital first letter."""
-    return text[:1].upper() + text[1:]
+def plan(name: str) -> Write:
+    """Pages by one of the section's plans, whose paragraphs ` // ` separates."""
+
+    def write(writer: Writer) -> Written:
+        title = writer.prose(writer.draw(f"{name}.title"))
+        order = writer.rng.choice(writer.rules[f"{name}.page"])
+        return title, [writer.prose(part) for part in order.split(" // ")]
+
+    return write
 
 
-def explainer(rng: random.Random) -> WebPage:
-    """How something in nature comes about: the educational kind."""
-    w = words()
-    thing, (one, two, three) = rng.choice(w["natural"]), rng.choice(w["causes"])
-    town, person = rng.choice(w["towns"]), rng.choice(w["people"])
-    other = rng.choice([c for c in w["causes"] if c[0] != one])
-    count, years = rng.randint(2, 90), rng.randint(10, 900)
-    intro = rng.choice([
-        f"Have you ever seen a {thing} near {town}? This page explains how such a thing begins.",
-        f"A {thing} is more than it seems. To understand it, we follow its story step by step.",
-        f"Visitors of {town} often ask {person} about the {thing}. Here is the answer.",
-        f"What is a {thing}, and why does it change over {years} years?",
-    ])  # fmt: skip
-    body = rng.choice([
-        f"First {one}. Then {two}. In the end {three}. This is why a {thing} never stays the same.",
-        f"It starts when {one}. Because of this, {two}. After some time {three}.",
-        f"{upper(three)}, because {two}. And that happens only when {one}.",
-    ])  # fmt: skip
-    example = rng.choice([
-        f"For example, about {count} kilometers from {town} you can see it after a wet spring.",
-        f"Imagine a box of sand and a cup of water: you can repeat the same thing in {count} minutes.",
-        f"A simple example: {person} measured it for {count} days and saw that {one}.",
-    ])  # fmt: skip
-    contrast = f"Compare this with another case, where {other[0]} and {other[1]}. There {other[2]}, so the result is different."
-    question = rng.choice([
-        f"Question: what would happen if it was {count} degrees colder? Think about the first step again.",
-        f"Try it yourself: draw the steps and explain why {two}.",
-        f"To learn more, ask why {one} in some places and not in others.",
-    ])  # fmt: skip
-    paragraphs = [intro, body, example, contrast, question]
-    rng.shuffle(paragraphs[2:])
-    return WebPage("explainer", f"How a {thing} works: lesson from {town}", paragraphs)
+def lines(name: str, low: int, high: int, *, title: str | None = None) -> Write:
+    """Pages of `low` to `high` lines of the section in its order, the first line always."""
+
+    def write(writer: Writer) -> Written:
+        rows = writer.rules[f"{name}.page"]
+        head = writer.prose(writer.draw(title or f"{name}.title"))
+        count = min(writer.rng.randint(low, high), len(rows))
+        chosen = [0, *sorted(writer.rng.sample(range(1, len(rows)), count - 1))]
+        return head, paragraphs([writer.prose(rows[at]) for at in chosen], writer.rng)
+
+    return write
 
 
-def howto(rng: random.Random) -> WebPage:
-    """Repairing a machine, step by step."""
-    w = words()
-    machine, fault = rng.choice(w["machines"]), rng.choice(w["faults"])
-    steps, town = rng.sample(w["checks"], 4), rng.choice(w["towns"])
-    minutes, person = rng.randint(5, 80), rng.choice(w["people"])
-    opening = rng.choice([
-        f"My {machine} {fault}. {person} from {town} showed me how to find the reason.",
-        f"If your {machine} {fault}, you can often repair it in {minutes} minutes.",
-        f"A {machine} that {fault} is a common case in our repair cafe in {town}.",
-    ])  # fmt: skip
-    listed = f"First, {steps[0]}. Next, {steps[1]}. Then {steps[2]}. As a last step, {steps[3]}."
-    why = f"We {steps[0]} before anything else because it is safe and takes only a minute. If the {machine} still {fault}, the cause is deeper inside."
-    note = f"For example, in {rng.randint(3, 40)} of {rng.randint(50, 90)} cases it was enough to {steps[1]}."
-    return WebPage("howto", f"How to repair a {machine} that {fault}", [opening, listed, why, note])
+def twice(name: str) -> Write:
+    """All lines of the section, twice: long enough to be judged by more than its length."""
+
+    def write(writer: Writer) -> Written:
+        rows = writer.rules[f"{name}.page"] * 2
+        return writer.prose("$short.title"), [writer.prose(row) for row in rows]
+
+    return write
 
 
-def recipe(rng: random.Random) -> WebPage:
-    """A dish with its parts and steps."""
-    w = words()
-    dish, parts, person = (
-        rng.choice(w["dishes"]),
-        rng.sample(w["parts"], 5),
-        rng.choice(w["people"]),
-    )
-    minutes, plant = rng.randint(10, 90), rng.choice(w["plants"])
-    told = rng.choice([
-        f"{person} learned to make {dish} in {rng.choice(w['towns'])}.",
-        f"This {dish} is what we eat when the {plant} are ripe.",
-        f"There are many ways to make {dish}, and this one needs {minutes} minutes.",
-    ])  # fmt: skip
-    return WebPage("recipe", f"{upper(dish)} with {plant}", [
-        told,
-        f"You need {parts[0]}, {parts[1]}, {parts[2]}, {parts[3]} and {parts[4]}.",
-        f"Start with {parts[0]} and {parts[1]} in a large pan. Add {parts[2]} after {rng.randint(3, 15)} minutes. Then stir in {parts[3]}, and at the end {parts[4]}.",
-        f"Let it rest for {minutes} minutes before you serve it. It tastes even better the next day with {plant} from the garden.",
-    ])  # fmt: skip
+def paragraphs(sentences: list[str], rng: random.Random) -> list[str]:
+    """The sentences in order, some of them joined with the one before."""
+    found: list[str] = []
+    for sentence in sentences:
+        if found and rng.random() < 0.4:
+            found[-1] += f" {sentence}"
+        else:
+            found.append(sentence)
+    return found
 
 
-def news(rng: random.Random) -> WebPage:
-    """Local news."""
-    w = words()
-    town, place = rng.choice(w["towns"]), rng.choice(w["history"])
-    event, reason = rng.choice(w["events"]), rng.choice(w["reasons"])
-    one, two = rng.sample(w["people"], 2)
-    return WebPage("news", f"{upper(place)} in {town} {event}", [
-        f"{town}. {upper(place)} {event} {reason}. About {rng.randint(40, 900)} people came to see it on {rng.choice(['Monday', 'Friday', 'Saturday', 'Sunday'])}.",
-        f"\"We have waited for this for {rng.randint(2, 30)} years\", said {one}. {two}, who lives nearby, was less happy and spoke of the noise.",
-        f"The council of {town} spent {rng.randint(10, 900)} thousand on the work. It began {rng.randint(2, 24)} months ago, {rng.choice(w['reasons'])}.",
-        f"Next month {rng.choice(w['history'])} of {rng.choice(w['towns'])} {rng.choice(w['events'])}, and {two} will write about that as well.",
-    ])  # fmt: skip
+def explainer(writer: Writer) -> Written:
+    """How something comes about, with an example and a question: the educational kind."""
+    rng = writer.rng
+    topic = rng.choice([name for name in writer.rules if name.startswith(TOPIC)])
+    writer.bound["what.t"] = topic.removeprefix(TOPIC)
+    facts = writer.rules[topic]
+    told: list[str] = []
+    for at in sorted(rng.sample(range(len(facts)), rng.randint(3, len(facts)))):
+        fact = facts[at]
+        if rng.random() < 0.3:
+            first, _, rest = fact.partition(" ")
+            low = first.lower() if first in PLAIN_STARTS else first
+            fact = f"$explain.link {low} {rest}"
+        told.append(writer.prose(fact))
+    title, parts = plan("explain")(writer)
+    at = parts.index("@facts")
+    return title, [*parts[:at], *paragraphs(told, rng), *parts[at + 1 :]]
 
 
-def forum(rng: random.Random) -> WebPage:
-    """A question and replies."""
-    w = words()
-    machine, fault, plant = (
-        rng.choice(w["machines"]),
-        rng.choice(w["faults"]),
-        rng.choice(w["plants"]),
-    )
-    people, feelings = rng.sample(w["people"], 4), rng.sample(w["feelings"], 3)
-    return WebPage("forum", f"{machine} {fault} - help please", [
-        f"{people[0]} wrote: hello all, since last week my {machine} {fault}. I want to {rng.choice(w['checks'])} but do not know how. Any idea what that can be?",
-        f"{people[1]} wrote: {feelings[0]}. Did you {rng.choice(w['checks'])} already? With my old {machine} that was it, after {rng.randint(2, 30)} days of trying.",
-        f"{people[2]} wrote: {feelings[1]}. In my shed with the {plant} it was the damp air, so the {machine} {rng.choice(w['faults'])} as well.",
-        f"{people[3]} wrote: {feelings[2]}. You should {rng.choice(w['checks'])} and then tell us what you found.",
-    ])  # fmt: skip
+def events(writer: Writer) -> Written:
+    """A calendar of a few dates."""
+    title, parts = plan("event")(writer)
+    return title, [*parts[: writer.rng.randint(2, 5)], parts[-1]]
 
 
-def shop(rng: random.Random) -> WebPage:
-    """Advertising without content."""
-    w = words()
-    product, praise = rng.choice(w["products"]), rng.sample(w["praise"], 6)
-    lines = [
-        f"{upper(product)}: {praise[0]}, {praise[1]}! Only {rng.randint(5, 99)}.99 for the {product}."
-    ]
-    lines += [
-        f"{upper(praise[2])} and {praise[3]} with every {product}. Do not miss this {praise[4]} deal for you and the family."
-    ]
-    lines += [
-        f"Customers of {rng.choice(w['towns'])} say: {praise[5]}. Subscribe to our offers and get {rng.randint(5, 60)} percent discount on the next sale. Click to buy the {product}."
-    ]
-    return WebPage("shop", f"Buy {product} cheap", lines)
+def toxic(writer: Writer) -> Written:
+    """A thread with replies that nobody wants in a textbook."""
+    title, parts = plan("forum")(writer)
+    at = writer.rng.randint(1, len(parts))
+    hostile = [writer.prose("$toxic.reply") for _ in range(writer.rng.randint(1, 2))]
+    return title, [*parts[:at], *hostile, *parts[at:]]
 
 
-def spam(rng: random.Random) -> WebPage:
-    """Repeated keywords."""
-    product = rng.choice(words()["products"])
-    line = f"cheap {product} best {product} buy {product} online {product} sale"
-    return WebPage("spam", f"{product} {product} {product}", [line] * rng.randint(6, 12))
+def personal(writer: Writer) -> Written:
+    """News with contact data: reserved domains, numbers and addresses, nobody's in fact."""
+    title, parts = plan("news")(writer)
+    return title, [*parts, writer.prose("$personal.note")]
 
 
-def short(rng: random.Random) -> WebPage:
-    """Nearly nothing."""
-    return WebPage("short", "Untitled", [f"Page {rng.randint(1, 999)} is under construction."])
+def link_farm(writer: Writer) -> Written:
+    """Nothing but links."""
+    items = [f"- {writer.draw('links.item')}" for _ in range(writer.rng.randint(25, 60))]
+    return writer.prose("$links.title"), items
 
 
-def foreign(rng: random.Random) -> WebPage:
-    """Another language."""
-    name = rng.choice(["german", "french", "spanish"])
-    return WebPage(name, name, [" ".join(rng.sample(words()[name], 3)) for _ in range(5)])
+def spam(writer: Writer) -> Written:
+    """The same keywords over and over."""
+    title, parts = lines("spam", 3, 3)(writer)
+    return title, parts * writer.rng.randint(2, 4)
 
 
-def toxic(rng: random.Random) -> WebPage:
-    """A comment section that nobody wants in a textbook."""
-    w = words()
-    page = forum(rng)
-    insult = rng.choice(["You are all idiots.", "What a worthless moron.", "Pathetic losers."])
-    return WebPage(
-        "toxic", page.title, [*page.paragraphs, f"{rng.choice(w['people'])} wrote: {insult}"]
-    )
+def repeated(writer: Writer) -> Written:
+    """A page whose template printed its news five times."""
+    title, parts = plan("news")(writer)
+    return title, parts * 5
 
 
-def personal(rng: random.Random) -> WebPage:
-    """Contact data: reserved domains, numbers and addresses, nobody's in fact."""
-    page = news(rng)
-    name = rng.choice(words()["people"]).lower().replace(" ", ".")
-    contact = (
-        f"Write to {name}@example.org or call +1 202 555 01{rng.randint(10, 99)} if you have "
-        f"questions. The server at 192.0.2.{rng.randint(1, 254)} keeps the photos of the day."
-    )
-    return WebPage("personal", page.title, [*page.paragraphs, contact])
+def unspaced(writer: Writer) -> Written:
+    """Words that lost the spaces between them."""
+    title, parts = plan("news")(writer)
+    glued = ["".join(part.replace(".", "").split()[:6]) for part in parts]
+    return title, [f"The {word} of {word}." for word in glued * 8]
 
 
-KINDS: tuple[tuple[Callable[[random.Random], WebPage], float], ...] = (
-    (explainer, 0.36),
-    (howto, 0.16),
-    (recipe, 0.08),
-    (news, 0.12),
-    (forum, 0.10),
-    (shop, 0.06),
-    (spam, 0.02),
-    (short, 0.02),
-    (foreign, 0.04),
-    (toxic, 0.02),
-    (personal, 0.02),
-)
+KINDS: dict[str, Kind] = {
+    "explainer": Kind(260, explainer),
+    "howto": Kind(55, plan("howto")),
+    "garden": Kind(40, lines("garden", 6, 9)),
+    "recipe": Kind(50, lines("recipe", 6, 9)),
+    "news": Kind(135, plan("news")),
+    "forum": Kind(100, plan("forum")),
+    "diary": Kind(85, lines("diary", 5, 9)),
+    "review": Kind(40, lines("review", 4, 6)),
+    "events": Kind(20, events),
+    "job": Kind(10, lines("job", 3, 4)),
+    "faq": Kind(20, lines("faq", 4, 6)),
+    "life": Kind(45, lines("life", 4, 7)),
+    "shop": Kind(45, lines("shop", 3, 5)),
+    "spam": Kind(10, spam),
+    "links": Kind(6, link_farm),
+    "short": Kind(9, lines("short", 1, 2)),
+    "german": Kind(10, lines("de", 5, 8)),
+    "french": Kind(10, lines("fr", 4, 7)),
+    "spanish": Kind(10, lines("es", 4, 7)),
+    "toxic": Kind(12, toxic),
+    "personal": Kind(12, personal),
+    "casino": Kind(4, lines("casino", 2, 2, title="spam.title")),
+    "symbols": Kind(2, twice("symbols")),
+    "figures": Kind(2, twice("figures")),
+    "telegram": Kind(2, twice("telegram")),
+    "teaser": Kind(1, twice("teaser")),
+    "filler": Kind(1, twice("filler")),
+    "script": Kind(1, twice("script")),
+    "endless": Kind(1, twice("endless")),
+    "repeated": Kind(1, repeated),
+    "unspaced": Kind(1, unspaced),
+}
 
 
-def draw(rng: random.Random) -> WebPage:
-    """A page of a drawn kind."""
-    makers, weights = zip(*KINDS, strict=True)
-    return rng.choices(makers, weights)[0](rng)
+def page(kind: str, rng: random.Random) -> WebPage:
+    """A page of the kind."""
+    title, text = KINDS[kind].write(Writer(rng, bank(), {}))
+    return WebPage(kind, title, tuple(text))
 
 
-def html(page: WebPage, rng: random.Random, charset: str = "utf-8") -> bytes:
-    """The page with what surrounds text on the web: navigation, cookie banner, footer."""
-    body = "\n".join(f"<p>{paragraph}</p>" for paragraph in page.paragraphs)
-    banner = (
-        '<div class="cookie-banner"><p>We use cookies to improve our service. '
-        "<button>Accept all cookies</button></p></div>"
-        if rng.random() < 0.4
-        else ""
-    )
-    links = "".join(
-        f'<li><a href="/{n}">{n.title()}</a></li>' for n in ("home", "about", "contact")
-    )
-    text = (
-        f'<!DOCTYPE html>\n<html><head><meta charset="{charset}"><title>{page.title}</title>'
-        f"<script>var a = 1;</script></head>\n<body>{banner}<nav><ul>{links}</ul></nav>\n"
-        f"<main><article><h1>{page.title}</h1>\n{body}\n</article></main>\n"
-        f'<footer><p>Copyright of this site. <a href="/imprint">Imprint</a></p></footer></body></html>'
-    )
-    return text.encode(charset, "replace")
+def kind_of(number: int) -> str:
+    """The kind of page `number`: a thousand pages in a row hold each kind as often as stated."""
+    place = number * 619 % 1000  # 619 and 1000 have no common factor, so each place comes once
+    for kind, (per_mille, _) in KINDS.items():
+        place -= per_mille
+        if place < 0:
+            return kind
+    raise AssertionError(f"the kinds add up to {sum(k.per_mille for k in KINDS.values())} of 1000")
