@@ -52,7 +52,7 @@ def prepare_home() -> None:
     file = home / "dagster.yaml"
     if file.exists():
         return
-    text = "telemetry:\n  enabled: false\n"
+    text = "telemetry:\n  enabled: false\nnux:\n  enabled: false\n"  # no calls, no newsletter
     if "HORNBOOK_POSTGRES_URL" in os.environ:
         text += "storage:\n  postgres:\n    postgres_url:\n      env: HORNBOOK_POSTGRES_URL\n"
     file.write_text(text, encoding="utf-8")

@@ -78,13 +78,20 @@ def build(name: str, settings: Evaluate, benchmarks: Path) -> dict[str, Any]:
     tasks: dict[str, Any] = {}
     for task, rows in parts.items():
         data = {split: Dataset.from_list(part) for split, part in rows.items()}
-        spec: dict[str, Any] = {"task": task, "custom_dataset": lambda data=data, **_: data}
+        changed: dict[str, Any] = {"custom_dataset": lambda data=data, **_: data}
+        changed |= {f"{s}_split": None for s in ("training", "validation", "test") if s not in data}
         if name == "mmlu":
-            spec["num_fewshot"] = 2  # the paper's protocol, Table 3
-        tasks |= manager.load([spec])["tasks"]
+            changed["num_fewshot"] = 2  # the paper's protocol, Table 3
+        tasks[task] = _registered(manager, task, changed)
     for task in tasks.values():
         task.set_fewshot_seed(settings.seed)
     return tasks
+
+
+def _registered(manager: Any, task: str, changed: Mapping[str, Any]) -> Any:  # noqa: ANN401 - untyped
+    """A task of lm-eval's own with other items; its public `load` takes a mapping as a new task."""
+    entry = manager._entry(task)  # noqa: SLF001
+    return manager._factory.build(entry, overrides=dict(changed), registry=manager._index)  # noqa: SLF001
 
 
 def _of_subject(splits: Splits, subject: str) -> Splits:

@@ -1,0 +1,116 @@
+"""The embedded teacher: passages, micro-suites, and the same answers in process and over HTTP."""
+
+import asyncio
+import json
+import threading
+import urllib.error
+import urllib.request
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import TypeAdapter
+
+from hornbook.books.config import Corpus
+from hornbook.books.quality import judge
+from hornbook.runtime import load_runtime
+from hornbook.teacher import micro
+from hornbook.teacher.client import open_client
+from hornbook.teacher.config import Teacher
+from hornbook.teacher.domains import WRITERS
+from hornbook.teacher.passages import STYLES, write
+from hornbook.teacher.server import Handler
+
+ROOT = Path(__file__).resolve().parents[2]
+TEACHER = TypeAdapter(Teacher).validate_python(
+    yaml.safe_load((ROOT / "conf/teacher/procedural.yaml").read_text())
+)
+RULES = TypeAdapter(Corpus).validate_python(
+    yaml.safe_load((ROOT / "conf/books/laptop.yaml").read_text())["corpus"]
+)
+
+
+def fields(domain: str, style: str, variation: int = 0) -> dict[str, str]:
+    return {"domain": domain, "subject": "s", "topic": "t", "audience": "child",
+            "style": style, "variation": str(variation)}  # fmt: skip
+
+
+@pytest.mark.parametrize("domain", sorted(WRITERS))
+def test_every_style_of_a_domain_is_a_book_and_the_same_one_each_time(domain):
+    for style in STYLES:
+        for variation in range(5):
+            one = write(fields(domain, style, variation), 0)
+            assert one == write(fields(domain, style, variation), 0)
+            assert judge(one, "stop", RULES) is None, one
+
+
+def test_no_textbook_states_what_a_micro_suite_asks():
+    books = " ".join(
+        write(fields(domain, style, v), 0)
+        for domain in WRITERS for style in ("textbook", "dialogue") for v in range(150)
+    )  # fmt: skip
+    for task in sorted(micro.SUITES):
+        for item in micro.items(task, 0):
+            if "choices" in item:
+                assert item["context"] + item["choices"][item["answer"]] not in books
+            elif "canonical" in item:
+                assert item["prompt"] + item["canonical"] not in books
+
+
+@pytest.mark.parametrize("task", ["micro_functions", "micro_arithmetic"])
+def test_canonical_solutions_pass_their_own_tests(task):
+    for item in micro.items(task, 0):
+        names: dict[str, object] = {}
+        exec(item["prompt"] + item["canonical"], names)
+        for check in item["tests"]:
+            exec(check, names)
+
+
+def test_answers_stand_in_every_place_about_equally_often():
+    items = micro.items("micro_mind", 0)
+    first = sum(item["answer"] == 0 for item in items) / len(items)
+    assert 0.35 < first < 0.65
+
+
+def ask(text: str, url: str | None = None) -> str:
+    runtime = load_runtime(ROOT)
+    runtime = type(runtime)(**vars(runtime) | {"teacher_url": url})
+
+    async def one() -> str:
+        async with open_client(TEACHER, runtime) as client:
+            reply = await client.chat.completions.create(
+                model=TEACHER.model, messages=[{"role": "user", "content": text}]
+            )
+        return str(reply.choices[0].message.content)
+
+    return asyncio.run(one())
+
+
+PROMPT = "Domain: science\nSubject: x\nTopic: metal\nAudience: child\nStyle: story\nVariation: 3"
+
+
+@pytest.fixture(scope="module")
+def server():
+    one = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=one.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{one.server_address[1]}/v1"
+    one.shutdown()
+
+
+def test_over_http_it_says_what_it_says_in_process(server):
+    assert ask(PROMPT, server) == ask(PROMPT)
+    assert "metal" in ask(PROMPT)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "told"),
+    [(b"{", 400, "not JSON"), (b'{"model": "gpt"}', 404, "does not exist"),
+     (b'{"model": "procedural", "messages": []}', 400, "non-empty list")],
+)  # fmt: skip
+def test_a_bad_request_is_answered_as_the_api_does(server, body, status, told):
+    request = urllib.request.Request(f"{server}/chat/completions", body)
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request)
+    assert caught.value.code == status
+    assert told in json.loads(caught.value.read())["error"]["message"]
