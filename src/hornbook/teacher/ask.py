@@ -104,8 +104,8 @@ class Budget:
         Raises:
             BudgetError: It would exceed the cap.
         """
-        letters = sum(len(m["content"]) for m in body["messages"])
-        most = self.cost(letters, body["max_tokens"])  # a token has at least one letter
+        size = sum(len(m["content"].encode()) for m in body["messages"])
+        most = self.cost(size, body["max_tokens"])  # a token has at least one byte
         if self.cap_usd is not None and self.held_usd + most > self.cap_usd:
             raise BudgetError(
                 f"runtime.max_cost_usd={self.cap_usd} is reached ({self.held_usd:.4f} USD spent or "
@@ -130,24 +130,37 @@ class Asker:
         self.jitter = random.Random(0)  # noqa: S311 - spreads retries, touches no result
 
     async def ask_missing(self, bodies: dict[str, dict[str, Any]]) -> None:
-        """Ask everything in `bodies` (by request hash) and store what comes back."""
+        """Ask everything in `bodies` (by request hash) and store what comes back.
+
+        At the cost cap nothing more is asked, but calls in flight are paid for: they are waited
+        for and stored before the error is raised.
+        """
+        refused: list[BudgetError] = []
         client = open_client(self.teacher, self.run.runtime)
         slots = asyncio.Semaphore(self.run.runtime.concurrency)
         with self.run.progress(len(bodies), "answers", f"asking {self.teacher.model}") as progress:
 
             async def one(key: str, body: dict[str, Any]) -> None:
                 async with slots:
-                    await self._ask(client, key, body)
+                    if refused:
+                        return
+                    try:
+                        await self._ask(client, key, body)
+                    except BudgetError as error:
+                        refused.append(error)
+                        return
                 progress.advance()
 
             try:
                 async with asyncio.TaskGroup() as group:
                     for key, body in bodies.items():
                         group.create_task(one(key, body))
-            except* (TeacherError, BudgetError) as errors:
+            except* TeacherError as errors:
                 raise errors.exceptions[0] from None
             finally:
                 await client.close()
+        if refused:
+            raise refused[0]
 
     async def _ask(self, client: "AsyncOpenAI", key: str, body: dict[str, Any]) -> None:
         kind = ""
@@ -194,11 +207,15 @@ class Asker:
                     f"{error.message}; check teacher.model={self.teacher.model!r} and its key"
                 ) from error
             return {}, f"status_{error.status_code}", _retry_after(error)
+        except (openai.APIResponseValidationError, json.JSONDecodeError):
+            self.unanswered = 0
+            return {}, "malformed", 0.0
         self.unanswered = 0
         return self._answer(reply)
 
     def _answer(self, reply: Any) -> tuple[dict[str, Any], str, float | None]:  # noqa: ANN401
-        usage, choices = reply.usage, reply.choices
+        # a proxy's page or another JSON arrives here as it is: the client does not validate
+        usage, choices = getattr(reply, "usage", None), getattr(reply, "choices", None)
         if not choices or usage is None:
             return {}, "malformed", 0.0
         answer = {

@@ -58,8 +58,13 @@ def complete(body: Mapping[str, Any]) -> dict[str, Any]:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise BadRequestError(400, "messages must be a non-empty list")
+    if not all(isinstance(message, dict) for message in messages):
+        raise BadRequestError(400, "a message is an object with role and content")
+    seed = body.get("seed") or 0
+    if not isinstance(seed, int):
+        raise BadRequestError(400, f"seed {seed!r} is not a whole number")
     prompt = "\n".join(str(message.get("content", "")) for message in messages)
-    text = answer_text(prompt, int(body.get("seed") or 0))
+    text = answer_text(prompt, seed)
     words, limit = list(WORD.finditer(text)), body.get("max_tokens")
     is_cut = isinstance(limit, int) and len(words) > limit
     if is_cut:
