@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import threading
 import urllib.error
 import urllib.request
@@ -20,7 +21,9 @@ from hornbook.teacher.client import open_client
 from hornbook.teacher.config import Teacher
 from hornbook.teacher.domains import WRITERS
 from hornbook.teacher.passages import STYLES, write
+from hornbook.teacher.procedural import complete
 from hornbook.teacher.server import Handler
+from hornbook.topics.sources import from_taxonomy
 
 ROOT = Path(__file__).resolve().parents[2]
 TEACHER = TypeAdapter(Teacher).validate_python(
@@ -93,7 +96,7 @@ PROMPT = "Domain: science\nSubject: x\nTopic: metal\nAudience: child\nStyle: sto
 @pytest.fixture(scope="module")
 def server():
     one = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=one.serve_forever, daemon=True).start()
+    threading.Thread(target=lambda: one.serve_forever(0.02), daemon=True).start()
     yield f"http://127.0.0.1:{one.server_address[1]}/v1"
     one.shutdown()
 
@@ -106,7 +109,10 @@ def test_over_http_it_says_what_it_says_in_process(server):
 @pytest.mark.parametrize(
     ("body", "status", "told"),
     [(b"{", 400, "not JSON"), (b'{"model": "gpt"}', 404, "does not exist"),
-     (b'{"model": "procedural", "messages": []}', 400, "non-empty list")],
+     (b'{"model": "procedural", "messages": []}', 400, "non-empty list"),
+     (b'{"model": "procedural", "messages": ["hi"]}', 400, "role and content"),
+     (b'{"model": "procedural", "messages": [{"content": "a"}], "seed": "b"}', 400, "seed"),
+     (b"[]", 400, "not a JSON object")],
 )  # fmt: skip
 def test_a_bad_request_is_answered_as_the_api_does(server, body, status, told):
     request = urllib.request.Request(f"{server}/chat/completions", body)
@@ -114,3 +120,48 @@ def test_a_bad_request_is_answered_as_the_api_does(server, body, status, told):
         urllib.request.urlopen(request)
     assert caught.value.code == status
     assert told in json.loads(caught.value.read())["error"]["message"]
+
+
+def test_the_server_lists_its_model_and_nothing_elsewhere(server):
+    with urllib.request.urlopen(f"{server}/models") as reply:
+        assert [model["id"] for model in json.loads(reply.read())["data"]] == ["procedural"]
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(f"{server}/engines")
+
+
+def test_an_answer_is_cut_at_the_limit_and_says_so():
+    body = {"model": "procedural", "messages": [{"role": "user", "content": PROMPT}]}
+    whole = complete(body)
+    size = whole["usage"]["completion_tokens"]
+    assert complete(body | {"max_tokens": size})["choices"][0]["finish_reason"] == "stop"
+    cut = complete(body | {"max_tokens": size - 1})
+    assert cut["choices"][0]["finish_reason"] == "length"
+    assert cut["usage"]["completion_tokens"] == size - 1
+    text = whole["choices"][0]["message"]["content"]
+    assert text.startswith(cut["choices"][0]["message"]["content"])
+
+
+def function_names(text: str) -> set[str]:
+    return set(re.findall(r"\b[a-z_]+_\d+(?=\()", text))
+
+
+def test_three_thousand_passages_hold_no_item_of_a_suite_but_its_open_neighbours():
+    topics = from_taxonomy(ROOT / "conf" / "topics" / "taxonomy.yaml")
+    asked = [
+        topic._asdict() | {"audience": "child", "style": style, "variation": str(variation)}
+        for variation in range(6) for topic in topics for style in STYLES
+    ][:3000]  # fmt: skip
+    assert len(asked) == 3000
+    assert {row["domain"] for row in asked} == set(WRITERS)
+    books = " ".join(" ".join(write(row, 0).split()) for row in asked)
+    for task in sorted(micro.SUITES):
+        for item in micro.items(task, 0):
+            right = item["choices"][item["answer"]] if "choices" in item else item.get("canonical")
+            stated = item.get("context", item.get("prompt")) + (right or f" {item['answer']}")
+            assert " ".join(stated.split()) not in books, item["id"]
+    held_out = {item["entry_point"] for item in micro.items("micro_functions", 0)}
+    written = function_names(books)
+    assert not held_out & written
+    assert {name.rpartition("_")[0] for name in held_out} <= {
+        name.rpartition("_")[0] for name in written
+    }  # the same functions with other numbers are there: the search can find
