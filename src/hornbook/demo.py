@@ -7,22 +7,29 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import yaml
+
 from hornbook.compose import write_params
 from hornbook.errors import InputError
 from hornbook.lineage.manifest import load_graph
 from hornbook.lineage.run import dvc_environment
 from hornbook.lineage.run import main as run_graph
+from hornbook.lineage.workspace import Hasher
 
 DATA = "data.dvc"
 
 
 def pull_inputs(root: Path) -> None:
-    """The tracked inputs in `data/`, from the remote that the repository carries.
+    """The inputs that `data.dvc` names in `data/`, from the remote that the repository carries.
+
+    Files that somebody changed there are left as they are, with a word about it.
 
     Raises:
         InputError: They cannot be had.
     """
-    if (root / "data").is_dir() and any((root / "data").iterdir()):
+    recorded = yaml.safe_load((root / DATA).read_text("utf-8"))["outs"][0]["md5"]
+    found = Hasher(root).hash("data") if (root / "data").exists() else ""
+    if found == recorded:
         return
     print("fetching the sample inputs", flush=True)  # noqa: T201
     pulled = subprocess.run(
@@ -33,7 +40,13 @@ def pull_inputs(root: Path) -> None:
         text=True,
         check=False,
     )
-    if pulled.returncode:
+    if pulled.returncode and found:
+        print(  # noqa: T201
+            "data/ is not what data.dvc records: running on what is there "
+            "(`dvc add data` records it, `dvc checkout --force data.dvc` drops the changes)",
+            flush=True,
+        )
+    elif pulled.returncode:
         raise InputError(
             f"data/ is not there and `dvc pull {DATA}` failed: {pulled.stderr.strip()[-500:]}; "
             f"is remote/ complete? git status remote; git checkout remote"

@@ -23,7 +23,7 @@ from hornbook.teacher.domains import WRITERS
 from hornbook.teacher.passages import STYLES, write
 from hornbook.teacher.procedural import complete
 from hornbook.teacher.server import Handler
-from hornbook.topics.sources import from_taxonomy
+from hornbook.topics.sources import read_topics
 
 ROOT = Path(__file__).resolve().parents[2]
 TEACHER = TypeAdapter(Teacher).validate_python(
@@ -146,7 +146,7 @@ def function_names(text: str) -> set[str]:
 
 
 def test_three_thousand_passages_hold_no_item_of_a_suite_but_its_open_neighbours():
-    topics = from_taxonomy(ROOT / "conf" / "topics" / "taxonomy.yaml")
+    topics = read_topics(ROOT / "conf" / "topics" / "taxonomy.yaml").topics
     asked = [
         topic._asdict() | {"audience": "child", "style": style, "variation": str(variation)}
         for variation in range(6) for topic in topics for style in STYLES

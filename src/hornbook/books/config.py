@@ -15,6 +15,7 @@ class Answers:
     system: str
     prompt: str
     variations: Annotated[int, Field(gt=0)]  # books per topic
+    max_failed_share: Annotated[float, Field(ge=0, lt=1)]  # of the requests; more stops the stage
     expectations: list[Expectation]
 
 

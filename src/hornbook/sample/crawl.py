@@ -110,20 +110,16 @@ def compressed(records: list[bytes]) -> bytes:
 
 
 def files(count: int, seed: int) -> dict[str, bytes]:
-    """File names with their bytes: compressed ones, and a plain one; two break off at the end."""
+    """File names with their bytes: compressed ones, and a plain one."""
     about = b"software: hornbook sample\r\nformat: WARC File Format 1.0\r\n"
     fields = "Content-Type: application/warc-fields\r\n"
     info = block("warcinfo", about, fields, "about", len(about))
     rows = list(pages(count, seed))
     plain, rows = rows[:PLAIN_PAGES], rows[PLAIN_PAGES:]
     half = len(rows) // 2
-    last = page("explainer", drawn(seed, "truncated"))
-    cut = record("http://faults.example/truncated", encoded(last, drawn(seed, "cut")))
-    packed = compressed([cut])
     return {
         "crawl-00000.warc.gz": compressed([info, *rows[:half]]),
         "crawl-00001.warc.gz": compressed([info, *rows[half:]]),
-        "crawl-00002.warc.gz": compressed([info, *faults(seed).values()])
-        + packed[: len(packed) // 2],
-        "crawl-00003.warc": info + b"".join(plain) + cut[: len(cut) // 2],
+        "crawl-00002.warc.gz": compressed([info, *faults(seed).values()]),
+        "crawl-00003.warc": info + b"".join(plain),
     }

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import httpx2
     from openai import AsyncOpenAI
 
+REPLY_SECONDS = 300.0  # a long answer from a busy server of one's own
+CONNECT_SECONDS = 5.0  # a host that swallows packets is told from a slow one
+
 
 def open_client(teacher: Teacher, runtime: Runtime) -> "AsyncOpenAI":
     """A client without retries of its own: `ask` counts every attempt.
@@ -20,6 +23,7 @@ def open_client(teacher: Teacher, runtime: Runtime) -> "AsyncOpenAI":
     Raises:
         TeacherError: The model needs an endpoint and none is configured, or its key is not set.
     """
+    import httpx2
     from openai import AsyncOpenAI, DefaultAioHttpClient
 
     if runtime.teacher_url is None:
@@ -44,7 +48,7 @@ def open_client(teacher: Teacher, runtime: Runtime) -> "AsyncOpenAI":
         api_key=key or "none",
         base_url=runtime.teacher_url,
         max_retries=0,
-        timeout=120,
+        timeout=httpx2.Timeout(REPLY_SECONDS, connect=CONNECT_SECONDS),
         http_client=DefaultAioHttpClient(),
     )
 

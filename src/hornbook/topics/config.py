@@ -14,7 +14,9 @@ class Topics:
 
     count: Annotated[int, Field(gt=0)]
     seed: int
-    weights: dict[str, float]  # share of each domain; unlisted domains get none
+    weights: dict[
+        str, Annotated[float, Field(ge=0)]
+    ]  # share of each domain; unlisted domains get none
     audiences: list[str]
     styles: dict[str, list[str]]  # by domain; `default` for the others
     expectations: list[Expectation]

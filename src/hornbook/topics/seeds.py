@@ -10,7 +10,7 @@ from hornbook.errors import ConfigError
 from hornbook.seeds import stream
 from hornbook.stage import Run
 from hornbook.topics.config import Topics
-from hornbook.topics.sources import Topic, from_file, from_taxonomy, quotas
+from hornbook.topics.sources import Topic, quotas, read_topics
 
 AXES = ("domain", "subject", "audience", "style")
 
@@ -21,24 +21,29 @@ def topic_seeds(run: Run) -> None:
     import pyarrow as pa
 
     settings = run.section("topics", Topics)
-    file = run.input(run.section("data.topics", str))
-    known = from_taxonomy(file) if file.suffix in {".yaml", ".yml"} else from_file(file)
-    rows = draw(known, settings)
+    source = read_topics(run.input(run.section("data.topics", str)))
+    rows = draw(source.topics, settings)
     frame = pd.DataFrame(rows)
     run.expect("topics", frame, settings.expectations, key="topic_id")
     write_table(run.out / "topics.parquet", pa.Table.from_pylist(rows))
     counts = {axis: dict(sorted(Counter(row[axis] for row in rows).items())) for axis in AXES}
-    write_json(run.out / "coverage.json", counts | {"topics": len({r["topic"] for r in rows})})
-    run.summary(rows=len(rows), distinct_topics=len({row["topic"] for row in rows}), **counts)
+    distinct = len({row["topic"] for row in rows})
+    source_facts = {"available": len(source.topics), "duplicates_removed": source.duplicates}
+    write_json(run.out / "coverage.json", counts | source_facts | {"topics": distinct})
+    run.summary(rows=len(rows), distinct_topics=distinct, **source_facts, **counts)
 
 
 def draw(known: list[Topic], settings: Topics) -> list[dict[str, Any]]:
     """`count` rows: each domain its quota, drawn without repeats from topic x audience x style.
 
     Raises:
-        ConfigError: A weighted domain has no topics, or fewer combinations than its quota.
+        ConfigError: A weighted domain has no topics, or there is no default style.
     """
     rows: list[dict[str, Any]] = []
+    if "default" not in settings.styles:
+        raise ConfigError(
+            f"topics.styles has {sorted(settings.styles)}; expected `default` too, for the others"
+        )
     for domain, quota in sorted(quotas(settings.count, settings.weights).items()):
         topics = [topic for topic in known if topic.domain == domain]
         styles = settings.styles.get(domain, settings.styles["default"])

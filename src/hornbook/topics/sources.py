@@ -19,53 +19,81 @@ class Topic(NamedTuple):
     topic: str
 
 
-def from_taxonomy(file: Path) -> list[Topic]:
-    """All topics of domain -> subject -> topics, in the order of the file, repeats dropped.
+class Source(NamedTuple):
+    """What a file offers."""
+
+    topics: list[Topic]  # in the order of the file
+    duplicates: int  # rows left out because they only repeat an earlier one
+
+
+def read_topics(file: Path) -> Source:
+    """The topics of a taxonomy (YAML) or of a table of the user's own.
 
     Raises:
-        InputError: The file is absent or of another shape.
+        InputError: The file is absent, unreadable, empty or of another shape.
     """
+    readers = {".yaml": _taxonomy, ".yml": _taxonomy, ".csv": _table, ".jsonl": _table,
+               ".parquet": _table}  # fmt: skip
+    if file.suffix not in readers:
+        raise InputError(f"data.topics={file}: expected one of {', '.join(sorted(readers))}")
     try:
-        tree = yaml.safe_load(file.read_text("utf-8"))
-        rows = [
-            Topic(str(domain), str(subject), str(topic))
-            for domain, subjects in tree.items()
-            for subject, topics in subjects.items()
-            for topic in topics
-        ]
-    except (OSError, yaml.YAMLError, AttributeError, TypeError) as error:
-        raise InputError(
-            f"{file}: expected domain -> subject -> list of topics, found {error}"
-        ) from error
-    return list(dict.fromkeys(rows))
+        rows = readers[file.suffix](file)
+    except UnicodeDecodeError as error:
+        raise InputError(f"data.topics={file} is not UTF-8 ({error}); save it as UTF-8") from error
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise InputError(f"data.topics={file} cannot be read: {error}") from error
+    if not rows:
+        raise InputError(f"data.topics={file} has no topic; expected {', '.join(COLUMNS)}")
+    first = {tuple(" ".join(part.casefold().split()) for part in row): row for row in rows[::-1]}
+    kept = set(first.values())
+    topics = [row for row in dict.fromkeys(rows) if row in kept]
+    return Source(topics, len(rows) - len(topics))
 
 
-def from_file(file: Path) -> list[Topic]:
-    """Topics of a CSV, JSONL or parquet with the columns domain, subject, topic.
+def _taxonomy(file: Path) -> list[Topic]:
+    """All topics of domain -> subject -> topics."""
+    tree = yaml.safe_load(file.read_text("utf-8"))
+    rows: list[Topic] = []
+    for domain, subjects in _mapping(tree, file, "domains"):
+        for subject, topics in _mapping(subjects, file, f"{domain}: subjects"):
+            if not isinstance(topics, list):
+                raise InputError(
+                    f"data.topics={file}: {domain}: {subject}: expected a list of topics, "
+                    f"found {topics!r}"
+                )
+            rows += [Topic(domain, subject, str(topic)) for topic in topics]
+    return rows
 
-    Raises:
-        InputError: The file is absent, unreadable, or lacks a column.
-    """
+
+def _mapping(value: Any, file: Path, what: str) -> list[tuple[str, Any]]:  # noqa: ANN401 - YAML
+    if not isinstance(value, dict):
+        raise InputError(f"data.topics={file}: expected a mapping of {what}, found {value!r}")
+    return [(str(key), item) for key, item in value.items()]
+
+
+def _table(file: Path) -> list[Topic]:
+    """Topics of the columns domain, subject, topic."""
     import pandas as pd
 
     readers: Mapping[str, Any] = {
-        ".csv": pd.read_csv,
+        ".csv": lambda path: pd.read_csv(path, dtype=str),
         ".jsonl": lambda path: pd.read_json(path, lines=True),
         ".parquet": pd.read_parquet,
     }
-    if file.suffix not in readers:
-        raise InputError(f"data.topics={file}: expected .yaml, .csv, .jsonl or .parquet")
-    try:
-        frame = readers[file.suffix](file)
-    except (OSError, ValueError) as error:
-        raise InputError(f"data.topics={file} cannot be read: {error}") from error
+    frame = readers[file.suffix](file)
     missing = sorted(set(COLUMNS) - set(frame.columns))
     if missing:
         raise InputError(
-            f"data.topics={file} has no column {missing}; it has {list(frame.columns)}"
+            f"data.topics={file} has no column {', '.join(missing)}; "
+            f"it has {', '.join(map(str, frame.columns)) or 'none'}"
         )
-    rows = [Topic(*map(str, row)) for row in frame[list(COLUMNS)].dropna().to_numpy().tolist()]
-    return list(dict.fromkeys(rows))
+    empty = [n for n, is_empty in enumerate(frame[list(COLUMNS)].isna().any(axis=1)) if is_empty]
+    if empty:
+        raise InputError(
+            f"data.topics={file}: row {empty[0] + 1} and {len(empty) - 1} more lack a value in "
+            f"{', '.join(COLUMNS)}; fill them or leave the rows out"
+        )
+    return [Topic(*map(str, row)) for row in frame[list(COLUMNS)].to_numpy().tolist()]
 
 
 def quotas(count: int, weights: Mapping[str, float]) -> dict[str, int]:

@@ -83,20 +83,26 @@ def _judged(
         return
     mine: Counter[str] = Counter()
     rows = list(_extracted(run, file, settings, mine))
-    if (
-        not rows
-        and settings.unreadable_file == "refuse"
-        and (mine["truncated_archive"] or not mine)
-    ):
-        why = (
-            "is empty" if not file.stat().st_size else f"yields no page: {dict(mine) or 'nothing'}"
-        )
-        raise InputError(
-            f"{file} {why}; replace it, remove it, or set web.corpus.unreadable_file=skip"
-        )
+    if settings.unreadable_file == "refuse":
+        _require_whole(file, len(rows), mine)
     broken.update(mine)
     write_json(journal, {"rows": rows, "broken": dict(mine)})
     yield from rows
+
+
+def _require_whole(file: Path, pages: int, broken: Counter[str]) -> None:
+    """Raise for a file that gives nothing or breaks off: half a crawl must not pass for one."""
+    if pages and not broken["truncated_archive"]:
+        return
+    if not file.stat().st_size:
+        what, remedy = "is empty", ""
+    elif not pages:
+        what, remedy = f"yields no page: {dict(broken) or 'nothing'}", ""
+    else:
+        what, remedy = f"breaks off after {pages} pages", ", which keeps the pages before the break"
+    raise InputError(
+        f"{file} {what}; replace it, remove it, or set web.corpus.unreadable_file=skip{remedy}"
+    )
 
 
 def _extracted(

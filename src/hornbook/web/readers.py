@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hornbook.web.tail import breaks_off
+
 
 class Page(NamedTuple):
     """A page as it was found: HTML bytes, or text that somebody extracted before."""
@@ -39,7 +41,9 @@ def warc(file: Path, broken: Broken) -> Iterator[Page]:
     wanted = WarcRecordType.response | WarcRecordType.conversion | WarcRecordType.resource
     try:
         records = ArchiveIterator(str(file), record_types=wanted, quirks_mode=True)
+        last = 0
         for record in records:
+            last = record.stream_pos
             try:
                 page = _page(record, broken)
             except ARCHIVE_ERRORS:
@@ -47,16 +51,20 @@ def warc(file: Path, broken: Broken) -> Iterator[Page]:
                 continue
             if page is not None:
                 yield page
+        if breaks_off(file, last):
+            broken["truncated_archive"] += 1
     except ARCHIVE_ERRORS:
         broken["truncated_archive"] += 1
 
 
 def _page(record: Any, broken: Broken) -> Page | None:  # noqa: ANN401 - fastwarc's record
     source = record.headers.get("WARC-Target-URI") or record.headers.get("WARC-Record-ID") or ""
-    declared = int(record.headers.get("Content-Length") or 0)
-    body = record.reader.read()
+    expected, body = record.content_length, record.reader.read()
     from fastwarc.warc import WarcRecordType
 
+    if len(body) < expected:
+        broken["truncated_record"] += 1
+        return None
     if record.record_type == WarcRecordType.conversion:
         return Page(source, None, body.decode("utf-8", "replace"), None)
     http = record.http_headers
@@ -69,9 +77,6 @@ def _page(record: Any, broken: Broken) -> Page | None:  # noqa: ANN401 - fastwar
         return None
     if not body.strip():
         broken["empty_body"] += 1
-        return None
-    if declared > len(body) + 65536:
-        broken["truncated_record"] += 1
         return None
     return Page(source, body, None, record.http_charset)
 
@@ -86,6 +91,8 @@ def arc(file: Path, broken: Broken) -> Iterator[Page]:
                 if len(fields) < 5 or not fields[-1].isdigit():
                     continue
                 body = stream.read(int(fields[-1]))
+                if len(body) < int(fields[-1]):
+                    broken["truncated_archive"] += 1
                 head, _, html = body.partition(b"\r\n\r\n")
                 if fields[0].startswith("filedesc:") or b" 200 " not in head.split(b"\n")[0]:
                     continue

@@ -1,0 +1,53 @@
+"""Whether an archive ends where its last record does: the reader of WARC stops without a word."""
+
+import re
+import zlib
+from pathlib import Path
+
+GZIP = b"\x1f\x8b"
+BLOCK = 1 << 20
+LENGTH = re.compile(rb"^content-length:\s*(\d+)\s*$", re.IGNORECASE | re.MULTILINE)
+
+
+def breaks_off(file: Path, last: int) -> bool:
+    """True where the bytes from `last`, the place of the last record read, are no whole records.
+
+    Only this end is looked at: in a file that is whole it is one member or one record.
+    """
+    with file.open("rb") as stream:
+        packed = stream.read(2) == GZIP
+        stream.seek(last)
+        start = stream.read(2)
+    return _member_is_cut(file, last if start == GZIP else 0) if packed else _is_short(file, last)
+
+
+def _member_is_cut(file: Path, start: int) -> bool:
+    """Inflate every member from `start` on; the last one has to come to its own end."""
+    member = zlib.decompressobj(31)
+    with file.open("rb") as stream:
+        stream.seek(start)
+        block = stream.read(BLOCK)
+        while block:
+            try:
+                member.decompress(block)
+            except zlib.error:
+                return True
+            block = member.unused_data
+            if member.eof:
+                block = block.lstrip(b"\0") or stream.read(BLOCK)  # tapes are padded with zeros
+                member = zlib.decompressobj(31) if block else member
+            else:
+                block = stream.read(BLOCK)
+    return not member.eof
+
+
+def _is_short(file: Path, start: int) -> bool:
+    """Whether the record at `start` says that it has more bytes than there are."""
+    with file.open("rb") as stream:
+        stream.seek(start)
+        rest = stream.read()
+    head, blank, body = rest.partition(b"\r\n\r\n")
+    if not blank:
+        return bool(head.strip())
+    declared = LENGTH.search(head)
+    return declared is not None and int(declared[1]) > len(body)
