@@ -1,5 +1,6 @@
 """`conf/` and overrides in, one validated `params.yaml` out."""
 
+import argparse
 import difflib
 import json
 import re
@@ -13,6 +14,7 @@ from hornbook.artifacts import write_json, write_text
 from hornbook.errors import ConfigError
 
 _RUNTIME = "runtime"
+_NOTHING = object()
 OVERRIDES_FILE = ".hornbook/overrides.json"
 BYTES_DEPEND_ON = (
     "fastwarc",
@@ -42,17 +44,17 @@ def compose(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
                 f"{override}: runtime values are not part of an experiment; set them in "
                 f"conf/runtime/local.yaml or as HORNBOOK_<NAME> in the environment"
             )
-    values, files = _hydra(root, overrides)
+    values, choices = _hydra(root, overrides)
     from hornbook.train.resolve import resolve
 
     values["train"] = resolve(values["train"])
     values["environment"] = locked_versions(root)
-    _validate(values, files)
+    _validate(root, values, choices)
     return _sorted(values)
 
 
 def _hydra(root: Path, overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Hydra's composition and the file behind each top-level key."""
+    """Hydra's composition and the option chosen in each group."""
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
@@ -74,7 +76,7 @@ def _hydra(root: Path, overrides: Sequence[str]) -> tuple[dict[str, Any], dict[s
         raise ConfigError(_explain(root, str(error), overrides)) from error
     if not isinstance(values, dict):
         raise ConfigError(f"{conf}/config.yaml must compose to a mapping")
-    files = {str(k): f"conf/{k}/{v}.yaml" for k, v in choices.items() if "hydra" not in str(k)}
+    files = {str(k): str(v) for k, v in choices.items() if "hydra" not in str(k)}
     return {str(k): v for k, v in values.items()}, files
 
 
@@ -125,7 +127,7 @@ def _flat_keys(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
             yield from _flat_keys(value, f"{prefix}{key}.")
 
 
-def _validate(values: Mapping[str, Any], files: Mapping[str, str]) -> None:
+def _validate(root: Path, values: Mapping[str, Any], choices: Mapping[str, str]) -> None:
     from pydantic import TypeAdapter, ValidationError
 
     from hornbook.schema import Params
@@ -133,25 +135,47 @@ def _validate(values: Mapping[str, Any], files: Mapping[str, str]) -> None:
     try:
         TypeAdapter(Params).validate_python(values)
     except ValidationError as error:
-        lines = [_one(dict(found), values, files) for found in error.errors()[:5]]
+        lines = [_one(root, dict(found), values, choices) for found in error.errors()[:5]]
         raise ConfigError("\n".join(lines)) from error
 
 
-def _one(found: Mapping[str, Any], values: Mapping[str, Any], files: Mapping[str, str]) -> str:
+def _one(
+    root: Path, found: Mapping[str, Any], values: Mapping[str, Any], choices: Mapping[str, str]
+) -> str:
     """A pydantic finding as key, value, what is allowed, and the file that says it."""
     path = [str(part) for part in found["loc"]]
     key = ".".join(path)
     parent: Any = values
     for part in path[:-1]:
         parent = parent.get(part, {}) if isinstance(parent, Mapping) else {}
-    where = files.get(path[0], "conf/config.yaml") if path else "conf/config.yaml"
+    where = _file_of(root / "conf", path, choices)
     if found["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
         allowed = sorted(set(parent) - {path[-1]}) if isinstance(parent, Mapping) else []
         return f"{where}: {key} is not a setting; beside it are {', '.join(map(str, allowed))}"
     if found["type"] == "missing":
         return f"{where}: {key} is missing"
     message = str(found["msg"]).removeprefix("Value error, ")
-    return f"{where}: {key}={found['input']!r}: {message}"
+    # A rule over several settings finds fault with their whole section: its message names them.
+    shown = "" if isinstance(found["input"], Mapping) else f"={found['input']!r}"
+    return f"{where}: {key}{shown}: {message}"
+
+
+def _file_of(conf: Path, path: Sequence[str], choices: Mapping[str, str]) -> str:
+    """The file that gives the key at `path` its value: the group's option, or one it builds on."""
+    if not path or path[0] not in choices:
+        return "conf/config.yaml"
+    group, name = path[0], choices[path[0]]
+    first = f"conf/{group}/{name}.yaml"
+    while True:
+        file = conf / group / f"{name}.yaml"
+        content = yaml.safe_load(file.read_text("utf-8")) or {} if file.exists() else {}
+        held: Any = content
+        for part in path[1:]:
+            held = held.get(part, _NOTHING) if isinstance(held, Mapping) else _NOTHING
+        bases = [b for b in content.get("defaults", []) if isinstance(b, str) and b != "_self_"]
+        if held is not _NOTHING or not bases:
+            return first if held is _NOTHING else f"conf/{group}/{name}.yaml"
+        name = bases[0]
 
 
 def _sorted(value: Any) -> Any:  # noqa: ANN401 - any YAML value
@@ -186,23 +210,44 @@ def check_params(root: Path, overrides: Sequence[str] = ()) -> list[str]:
     return sorted(k for k in {*now, *was} if now.get(k, _NOTHING) != was.get(k, _NOTHING))
 
 
-_NOTHING = object()
+def _groups(root: Path) -> str:
+    """The config groups with their options, as the end of `--help`."""
+    folders = sorted(folder for folder in (root / "conf").glob("*/") if folder.name != _RUNTIME)
+    rows = [(f.name, sorted(file.stem for file in f.glob("*.yaml"))) for f in folders]
+    return "\n".join(f"  {name:<12}{' | '.join(options)}" for name, options in rows if options)
 
 
 def main(arguments: Sequence[str]) -> int:
     """`hornbook compose [--check] [OVERRIDES]`."""
     root = Path.cwd()
-    overrides = [argument for argument in arguments if argument != "--check"]
-    if "--check" in arguments:
-        changed = check_params(root, overrides)
-        if changed:
-            shown = "\n".join(f"  {key}" for key in changed[:20])
-            more = f"\n  and {len(changed) - 20} more" if len(changed) > 20 else ""
-            raise ConfigError(
-                f"params.yaml is out of date with conf/ in\n{shown}{more}\nrun: hornbook compose"
-            )
-        print("params.yaml is what conf/ composes to")  # noqa: T201
-        return 0
-    is_changed = write_params(root, overrides)
+    parser = argparse.ArgumentParser(
+        "hornbook compose",
+        description="Write params.yaml, the values of the experiment, from conf/ and overrides.",
+        epilog=f"""groups and their options (GROUP=OPTION):
+{_groups(root)}
+
+examples: hornbook compose                          back to the values of conf/config.yaml
+          hornbook compose scale=smoke              one group chooses every stage's size
+          hornbook compose web.filter.threshold=4   one value""",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--check", action="store_true", help="only say whether params.yaml differs")
+    parser.add_argument("overrides", nargs="*", help="Hydra overrides: GROUP=OPTION or KEY=VALUE")
+    options = parser.parse_intermixed_args(list(arguments))
+    if options.check:
+        return _report_check(root, options.overrides)
+    is_changed = write_params(root, options.overrides)
     print(f"params.yaml {'written' if is_changed else 'unchanged'}")  # noqa: T201
+    return 0
+
+
+def _report_check(root: Path, overrides: Sequence[str]) -> int:
+    changed = check_params(root, overrides)
+    if changed:
+        shown = "\n".join(f"  {key}" for key in changed[:20])
+        more = f"\n  and {len(changed) - 20} more" if len(changed) > 20 else ""
+        raise ConfigError(
+            f"params.yaml is out of date with conf/ in\n{shown}{more}\nrun: hornbook compose"
+        )
+    print("params.yaml is what conf/ composes to")  # noqa: T201
     return 0
