@@ -12,7 +12,7 @@ from pydantic import Field
 
 from dagster_project.manifest import ROOT, stage_key
 from hornbook.lineage.manifest import load_graph
-from hornbook.lineage.run import dvc_environment
+from hornbook.lineage.processes import dvc_environment
 from hornbook.runtime import load_runtime
 
 experiment_names = dg.DynamicPartitionsDefinition(name="experiment")

@@ -11,7 +11,7 @@ import dagster as dg
 
 from hornbook.artifacts import read_json
 from hornbook.lineage.manifest import LockEntry, Stage
-from hornbook.lineage.run import dvc_environment
+from hornbook.lineage.processes import dvc_environment
 from hornbook.stage import measurements_file, parse_summary
 
 MLFLOW_URL = "http://127.0.0.1:5000"

@@ -18,8 +18,9 @@ from pathlib import Path
 from dagster_project.manifest import ROOT
 from hornbook.compose import write_params
 from hornbook.errors import HornbookError
+from hornbook.lineage.inputs import pull_inputs
 from hornbook.lineage.manifest import load_graph
-from hornbook.lineage.run import dvc_environment
+from hornbook.lineage.processes import dvc_environment
 
 HOME = ROOT / ".hornbook" / "dagster"
 WATCHED = ("conf", "dagster_project", "dvc.yaml", "params.yaml")
@@ -63,6 +64,14 @@ def require_port(port: int, name: str, flag: str) -> None:
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             sys.exit(f"hornbook ui: port {port} for {name} is taken; choose another: {flag} N")
+
+
+def fetch_inputs() -> None:
+    """The sample inputs, so that the first 'Materialize' finds them."""
+    try:
+        pull_inputs(ROOT)
+    except HornbookError as error:
+        say(f"{error}; the stages that read data/ will fail until then")
 
 
 def start_dagster(port: int) -> subprocess.Popen[bytes]:
@@ -191,6 +200,7 @@ def main(arguments: Sequence[str]) -> int:
             return 0
         require_port(options.port, "Dagster", "--port")
         prepare_home()
+        fetch_inputs()
         processes.append(start_dagster(options.port))
         wait_until_up(options.port, processes[-1])
         say(f"Dagster  http://127.0.0.1:{options.port}  (Ctrl-C ends both)")

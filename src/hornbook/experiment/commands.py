@@ -20,8 +20,9 @@ from hornbook.compose import compose
 from hornbook.errors import ConfigError, StageError
 from hornbook.lineage.cache import cached_text
 from hornbook.lineage.diff import as_markdown, diff, resolve_revision
+from hornbook.lineage.inputs import pull_inputs
 from hornbook.lineage.manifest import load_lock
-from hornbook.lineage.run import dvc_environment
+from hornbook.lineage.processes import dvc_environment
 from hornbook.lineage.workspace import flatten
 
 TABLES = "benchmark_tables"
@@ -76,6 +77,7 @@ def run(root: Path, name: str, overrides: Sequence[str], targets: Sequence[str])
     changes = changed_values(root, overrides)
     if not changes:
         raise ConfigError(f"{' '.join(overrides) or 'no overrides'}: nothing differs from HEAD")
+    pull_inputs(root)
     arguments = [part for change in changes for part in ("--set-param", change)]
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "exp", "run", "--temp"]
     done = subprocess.run(

@@ -19,21 +19,12 @@ from pathlib import Path
 from typing import Literal
 
 from hornbook.errors import ConfigError, StageError
+from hornbook.lineage.inputs import pull_inputs
 from hornbook.lineage.manifest import Graph, load_graph, load_lock
+from hornbook.lineage.processes import dvc_environment
 from hornbook.lineage.workspace import Hasher, stale_stages
 
 Outcome = Literal["executed", "unchanged", "run cache"]
-
-
-def dvc_environment() -> dict[str, str]:
-    """The environment of a DVC process: our interpreter first on PATH, nobody called unasked."""
-    here = str(Path(sys.executable).parent)
-    return {
-        **os.environ,
-        "PATH": os.pathsep.join([here, os.environ.get("PATH", "")]),
-        "DVC_NO_ANALYTICS": "1",
-        "PYTHONUNBUFFERED": "1",
-    }
 
 
 def repro_command(stage: str, *, force: bool = False) -> list[str]:
@@ -249,6 +240,7 @@ def main(arguments: Sequence[str]) -> int:
     root = Path.cwd()
     graph = load_graph(root)
     names = select(graph, options.stages)
+    pull_inputs(root)
     hasher = Hasher(root)
     stale = stale_stages(graph, load_lock(root), hasher, names)
     hasher.save()
