@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
 from hornbook.lineage.manifest import Graph, Stage
 from hornbook.progress import Reporter
@@ -14,8 +15,11 @@ CONF = Path(__file__).resolve().parents[1] / "conf"
 
 
 def conf(noun: str, scale: str = "smoke") -> dict[str, Any]:
-    """The values of one conf file."""
-    return yaml.safe_load((CONF / noun / f"{scale}.yaml").read_text("utf-8"))
+    """The values of one conf file on top of those that its `defaults` name."""
+    with initialize_config_dir(str(CONF), version_base=None):
+        values = OmegaConf.to_container(compose(f"{noun}/{scale}"), resolve=False)
+    assert isinstance(values, dict)
+    return values[noun]
 
 
 def made_run(

@@ -112,8 +112,9 @@ def _batch(model: "Phi", ids: list[list[int]]) -> list[float]:
         ids_BT[row, : len(one)] = torch.tensor(one)
     with torch.inference_mode():
         logits_BTV = model(ids_BT[:, :-1]).float()
+        # Per row of V: `cross_entropy` over B x V x T strides through memory at each token.
         nll_BT = torch.nn.functional.cross_entropy(
-            logits_BTV.transpose(1, 2), ids_BT[:, 1:], reduction="none"
-        )
+            logits_BTV.flatten(0, 1), ids_BT[:, 1:].flatten(), reduction="none"
+        ).view(len(ids), -1)
     values = [nll_BT[row, : len(one) - 1].double().mean() for row, one in enumerate(ids)]
     return [float(value.exp()) for value in values]
