@@ -1,10 +1,7 @@
 """Learning rate, batch split, optimizer, loss and `auto`, each against a reference of its own."""
 
-from pathlib import Path
-
 import pytest
 import torch
-import yaml
 from pydantic import TypeAdapter
 
 from hornbook.errors import ConfigError
@@ -18,14 +15,13 @@ from hornbook.train.loss import CrossEntropy, sequence_losses
 from hornbook.train.optimizer import MasterAdamW
 from hornbook.train.resolve import resolve
 from hornbook.train.schedule import learning_rate
+from tests.made_run import CONF, conf
 from tests.train.conftest import CONTEXT, SETTINGS, SHAPE, VOCABULARY
 
-CONF = Path(__file__).resolve().parents[2] / "conf" / "train"
 
-
-@pytest.mark.parametrize("file", sorted(CONF.glob("*.yaml")), ids=lambda file: file.stem)
-def test_every_choice_in_conf_resolves_and_validates(file):
-    section = resolve(yaml.safe_load(file.read_text("utf-8")))
+@pytest.mark.parametrize("scale", sorted(file.stem for file in (CONF / "train").glob("*.yaml")))
+def test_every_choice_in_conf_resolves_and_validates(scale):
+    section = resolve(conf("train", scale))
     settings = TypeAdapter(Train).validate_python(section)
     accumulation_steps(settings.batch_sequences, settings.micro_sequences, settings.ranks)
 
