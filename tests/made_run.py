@@ -1,5 +1,6 @@
 """A real `Run` for a stage under test: the conf of a scale as parameters, no DVC around it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from omegaconf import OmegaConf
 
 from hornbook.lineage.manifest import Graph, Stage
 from hornbook.progress import Reporter
-from hornbook.runtime import Runtime
+from hornbook.runtime import Runtime, load_runtime
 from hornbook.stage import Run
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
@@ -20,6 +21,13 @@ def conf(noun: str, scale: str = "smoke") -> dict[str, Any]:
         values = OmegaConf.to_container(compose(f"{noun}/{scale}"), resolve=False)
     assert isinstance(values, dict)
     return values[noun]
+
+
+def one_by_one(*, workers: int = 1) -> Runtime:
+    """The runtime that every clone has, without anything side by side."""
+    shipped = load_runtime(CONF.parent)
+    return replace(shipped, workers=workers, jobs=1, concurrency=1, log_seconds=60.0,
+                   poll_seconds=0.05)  # fmt: skip
 
 
 def made_run(
@@ -42,16 +50,7 @@ def made_run(
         params=tuple(params),
         out=f"artifacts/{name}",
     )
-    runtime = Runtime(
-        workers=workers,
-        jobs=1,
-        concurrency=1,
-        teacher_url=None,
-        teacher_key_env="NONE",
-        max_cost_usd=None,
-        log_seconds=60.0,
-        checkpoint_seconds=60.0,
-    )
+    runtime = one_by_one(workers=workers)
     graph = Graph(root=root, stages={name: stage}, params=params)
     return Run(graph, stage, pending=pending, runtime=runtime, reporter=Reporter(name))
 

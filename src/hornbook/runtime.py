@@ -6,14 +6,27 @@ Values come, later ones winning, from `conf/runtime/default.yaml`, the ignored
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from hornbook.config import STRICT
 from hornbook.errors import ConfigError
+
+
+@dataclass(frozen=True, config=STRICT)
+class Endpoint:
+    """One of several endpoints; what it leaves out is as in `Runtime`."""
+
+    url: str
+    weight: Annotated[float, Field(gt=0)] = 1.0  # of the requests that it gets
+    model: str | None = None  # its own name for teacher.model
+    key_env: str | None = None
+    concurrency: Annotated[int, Field(gt=0)] | None = None
+    requests_per_minute: Annotated[float, Field(gt=0)] | None = None
+    tokens_per_minute: Annotated[float, Field(gt=0)] | None = None
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -22,10 +35,18 @@ class Runtime:
 
     workers: int  # processes of a data stage
     jobs: int  # stages that `hornbook run` keeps running side by side
-    concurrency: int  # requests to the teacher in flight
+    compute: Literal["local", "ray"]  # where the teacher's callers run
+    transport: Literal["chat", "batch"]  # a call per request, or the Batch API at its price
+    batch_requests: Annotated[int, Field(gt=0)]  # in one batch
+    poll_seconds: Annotated[float, Field(gt=0)]  # between two looks at a batch
+    concurrency: Annotated[int, Field(gt=0)]  # requests in flight at the heaviest endpoint
+    requests_per_minute: Annotated[float, Field(gt=0)] | None  # of each endpoint; null is no limit
+    tokens_per_minute: Annotated[float, Field(gt=0)] | None
     teacher_url: str | None  # OpenAI-compatible endpoint; null is the embedded teacher
     teacher_key_env: str  # the environment variable that holds its key
-    max_cost_usd: float | None  # hard cap for one stage; null is no cap
+    endpoints: list[Endpoint]  # several instead of teacher_url
+    max_cost_usd: Annotated[float, Field(ge=0)] | None  # hard cap for one stage; null is no cap
+    max_total_tokens: Annotated[int, Field(ge=0)] | None  # prompt and answer tokens, likewise
     log_seconds: float  # at most one progress line in this time
     checkpoint_seconds: float  # how much training a crash may cost
 

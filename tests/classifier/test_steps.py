@@ -14,7 +14,7 @@ from hornbook.teacher.config import Price, Teacher
 from tests.made_run import made_run
 
 FIT = Fit(features=512, l2=0.1, held_out=0.25, positive_from=3, seed=0)
-TEACHER = Teacher("procedural", 0.0, 1.0, 200, 0, {"procedural": Price(0.0, 0.0)})
+TEACHER = Teacher("procedural", 0.0, 1.0, 200, 0, {"procedural": Price(0.0, 0.0, 1.0)})
 
 
 def corpus(folder, texts):
@@ -103,7 +103,7 @@ def test_another_seed_draws_another_sample_and_the_same_one_the_same(tmp_path):
 
 
 def test_replies_without_any_score_end_the_stage(tmp_path):
-    cut = Teacher("procedural", 0.0, 1.0, 1, 0, {"procedural": Price(0.0, 0.0)})
+    cut = Teacher("procedural", 0.0, 1.0, 1, 0, {"procedural": Price(0.0, 0.0, 1.0)})
     settings = Annotations(2, 0, 100, "R", [])
     with pytest.raises(TeacherError, match=r"none of 2 replies had a score.*'unreadable': 2"):
         annotate(run_in(tmp_path), corpus(tmp_path / "c", ["a", "b"]), settings, cut)

@@ -1,5 +1,7 @@
 """A stage as a process: what it sees, what it leaves behind, how it resumes."""
 
+import shutil
+
 import pandas as pd
 import pytest
 from pydantic.dataclasses import dataclass
@@ -9,16 +11,7 @@ from hornbook.artifacts import read_json
 from hornbook.config import STRICT, Expectation
 from hornbook.errors import ArtifactError, ConfigError, ExpectationError
 from hornbook.stage import run_stage
-
-RUNTIME = """workers: 1
-jobs: 1
-concurrency: 1
-teacher_url: null
-teacher_key_env: NO_KEY
-max_cost_usd: null
-log_seconds: 60.0
-checkpoint_seconds: 60.0
-"""
+from tests.made_run import CONF
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -29,8 +22,7 @@ class Level:
 @pytest.fixture
 def work(toy, monkeypatch):
     """The toy checkout with its `base` stage replaced by a function of the test."""
-    (toy.root / "conf" / "runtime").mkdir(parents=True)
-    (toy.root / "conf" / "runtime" / "default.yaml").write_text(RUNTIME)
+    shutil.copytree(CONF / "runtime", toy.root / "conf" / "runtime")
     monkeypatch.delenv("DVC_ROOT", raising=False)
 
     def run(function):

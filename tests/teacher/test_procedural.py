@@ -6,7 +6,6 @@ import re
 import threading
 import urllib.error
 import urllib.request
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -14,24 +13,25 @@ import yaml
 from pydantic import TypeAdapter
 
 from hornbook.books.config import Corpus
-from hornbook.books.quality import judge
+from hornbook.books.quality import Answered, judge
 from hornbook.runtime import load_runtime
 from hornbook.teacher import micro
 from hornbook.teacher.client import open_client
 from hornbook.teacher.config import Teacher
 from hornbook.teacher.domains import WRITERS
+from hornbook.teacher.endpoints import endpoints
 from hornbook.teacher.passages import STYLES, write
 from hornbook.teacher.procedural import complete
-from hornbook.teacher.server import Handler
+from hornbook.teacher.proposing import topics_of
+from hornbook.teacher.server import Teaching
 from hornbook.topics.sources import read_topics
+from tests.made_run import conf
 
 ROOT = Path(__file__).resolve().parents[2]
 TEACHER = TypeAdapter(Teacher).validate_python(
     yaml.safe_load((ROOT / "conf/teacher/procedural.yaml").read_text())
 )
-RULES = TypeAdapter(Corpus).validate_python(
-    yaml.safe_load((ROOT / "conf/books/laptop.yaml").read_text())["corpus"]
-)
+RULES = TypeAdapter(Corpus).validate_python(conf("books", "laptop")["corpus"])
 
 
 def fields(domain: str, style: str, variation: int = 0) -> dict[str, str]:
@@ -45,7 +45,7 @@ def test_every_style_of_a_domain_is_a_book_and_the_same_one_each_time(domain):
         for variation in range(5):
             one = write(fields(domain, style, variation), 0)
             assert one == write(fields(domain, style, variation), 0)
-            assert judge(one, "stop", RULES) is None, one
+            assert judge(Answered(one, "stop", ""), RULES) is None, one
 
 
 def test_no_textbook_states_what_a_micro_suite_asks():
@@ -81,7 +81,7 @@ def ask(text: str, url: str | None = None) -> str:
     runtime = type(runtime)(**vars(runtime) | {"teacher_url": url})
 
     async def one() -> str:
-        async with open_client(TEACHER, runtime) as client:
+        async with open_client(TEACHER, endpoints(runtime)[0], runtime) as client:
             reply = await client.chat.completions.create(
                 model=TEACHER.model, messages=[{"role": "user", "content": text}]
             )
@@ -95,7 +95,7 @@ PROMPT = "Domain: science\nSubject: x\nTopic: metal\nAudience: child\nStyle: sto
 
 @pytest.fixture(scope="module")
 def server():
-    one = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    one = Teaching(("127.0.0.1", 0))
     threading.Thread(target=lambda: one.serve_forever(0.02), daemon=True).start()
     yield f"http://127.0.0.1:{one.server_address[1]}/v1"
     one.shutdown()
@@ -146,7 +146,10 @@ def function_names(text: str) -> set[str]:
 
 
 def test_three_thousand_passages_hold_no_item_of_a_suite_but_its_open_neighbours():
-    topics = read_topics(ROOT / "conf" / "topics" / "taxonomy.yaml").topics
+    source = read_topics(ROOT / "conf" / "topics" / "embedded").topics
+    proposed = [row._replace(topic=topic) for row in source
+                for topic in topics_of(row.domain, row.subject)]  # fmt: skip
+    topics = sorted({*source, *(row._replace(base=row.topic) for row in proposed)})
     asked = [
         topic._asdict() | {"audience": "child", "style": style, "variation": str(variation)}
         for variation in range(6) for topic in topics for style in STYLES

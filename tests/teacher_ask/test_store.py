@@ -6,10 +6,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hornbook.errors import ArtifactError
+from hornbook.teacher.budget import NOTHING, Spent
 from hornbook.teacher.faults import retry_after
 from hornbook.teacher.store import AnswerStore
 from tests.teacher_ask.conftest import Classroom, questions
@@ -21,11 +23,20 @@ ANSWER = {
     "finish_reason": "stop",
     "prompt_tokens": 1,
     "completion_tokens": 2,
-    "cost_usd": 0.5,
 }
+MOST, ACTUAL = Spent(1.0, 10, 20), Spent(0.5, 1, 2)
+
+
+def enter(store: AnswerStore, key: str, status: str, answer: Any, seconds: float) -> None:
+    """A call from beginning to end."""
+    number = store.send(key, "http://a/v1", MOST)
+    store.settle(number, status, ACTUAL if answer else NOTHING, answer, seconds)
+
+
 ASKS = """
 import sys
 from pathlib import Path
+from typing import Any
 from tests.teacher_ask.conftest import Classroom, questions
 url, folder, name, count = sys.argv[1:]
 room = Classroom(Path(folder))
@@ -68,18 +79,18 @@ def test_two_processes_share_a_store(classroom: Classroom) -> None:
 def test_a_process_that_waits_to_retry_does_not_hold_the_store(tmp_path: Path) -> None:
     one, other = AnswerStore(tmp_path), AnswerStore(tmp_path)
     started = time.monotonic()
-    one.record("a", 0, "status_500", None, 0.1)
-    other.record("b", 0, "answered", ANSWER, 0.1)
+    enter(one, "a", "status_500", None, 0.1)
+    enter(other, "b", "answered", ANSWER, 0.1)
     assert time.monotonic() - started < 5
     assert one.get(["a", "b"]) == {"b": ANSWER}
 
 
 def test_the_first_answer_stays_and_every_call_is_in_the_ledger(tmp_path: Path) -> None:
     store = AnswerStore(tmp_path)
-    store.record("a", 0, "answered", ANSWER, 0.25)
-    store.record("a", 0, "answered", ANSWER | {"text": "later"}, 0.5)
+    enter(store, "a", "answered", ANSWER, 0.25)
+    enter(store, "a", "answered", ANSWER | {"text": "later"}, 0.5)
     assert store.get(["a"])["a"]["text"] == "a"
-    assert store.costs(["a", "b"]) == {"a": 0.5}
+    assert store.spent(["a", "b"]) == Spent(1.0, 2, 4)
     assert store.seconds(["a"]) == [0.25, 0.5]
 
 
@@ -87,7 +98,7 @@ def test_more_hashes_than_a_query_takes_are_found(tmp_path: Path) -> None:
     store = AnswerStore(tmp_path)
     names = [str(n) for n in range(1203)]
     for name in names[::400]:
-        store.record(name, 0, "answered", ANSWER, 0.1)
+        enter(store, name, "answered", ANSWER, 0.1)
     assert sorted(store.get(names)) == ["0", "1200", "400", "800"]
 
 
@@ -104,11 +115,11 @@ def test_a_zero_byte_file_is_an_empty_store(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_told_as_one_and_the_answers_stay(tmp_path: Path) -> None:
     store = AnswerStore(tmp_path)
-    store.record("a", 0, "answered", ANSWER, 0.1)
+    enter(store, "a", "answered", ANSWER, 0.1)
     pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
     store._connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(OSError, match="full") as raised:
-        store.record("b", 0, "answered", ANSWER | {"text": "x" * 100_000}, 0.1)
+        enter(store, "b", "answered", ANSWER | {"text": "x" * 100_000}, 0.1)
     assert raised.value.errno == 28
     assert list(AnswerStore(tmp_path).get(["a", "b"])) == ["a"]
 

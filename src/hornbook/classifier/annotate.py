@@ -11,8 +11,9 @@ from hornbook.classifier.config import Annotations
 from hornbook.errors import TeacherError
 from hornbook.seeds import stream
 from hornbook.stage import Run
-from hornbook.teacher.ask import Message, Request, ask_all
+from hornbook.teacher.ask import ask_all
 from hornbook.teacher.config import Teacher
+from hornbook.teacher.requests import Message, Request
 
 OBJECT = re.compile(r"\{.*\}", re.DOTALL)
 
@@ -33,7 +34,8 @@ def annotate(run: Run, corpus: Path, settings: Annotations, teacher: Teacher) ->
     rows: list[dict[str, Any]] = []
     prompt_tokens, completion_tokens, cost_usd = 0, 0, 0.0
     failures: Counter[str] = Counter()
-    for answer in ask_all(run, teacher, requests):
+    answers = ask_all(run, teacher, lambda: requests)
+    for row, answer in zip(sample, answers, strict=True):
         prompt_tokens += answer.prompt_tokens
         completion_tokens += answer.completion_tokens
         cost_usd += answer.cost_usd
@@ -41,7 +43,7 @@ def annotate(run: Run, corpus: Path, settings: Annotations, teacher: Teacher) ->
         if score is None:
             failures[answer.failure or "unreadable"] += 1
         else:
-            rows.append({"id": answer.key, "score": score[0], "reason": score[1]})
+            rows.append({"id": row["id"], "score": score[0], "reason": score[1]})
     if not rows:
         raise TeacherError(
             f"{run.name}: none of {len(requests)} replies had a score from 0 to 5 "
@@ -56,6 +58,7 @@ def annotate(run: Run, corpus: Path, settings: Annotations, teacher: Teacher) ->
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
         cost_usd=round(cost_usd, 6),
+        mean_score=round(sum(row["score"] for row in rows) / len(rows), 4),
         by_score={str(k): v for k, v in sorted(Counter(row["score"] for row in rows).items())},
     )
 

@@ -1,99 +1,50 @@
-"""Asking the teacher many questions: stored answers first, retries, a cost cap, a ledger."""
+"""Asking the teacher any number of questions: stored answers first, retries, caps, a ledger."""
 
 import asyncio
-import hashlib
-import json
 import random
-import time
+from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from itertools import islice
+from typing import Any
 
-from hornbook.errors import HornbookError, TeacherError
+from hornbook.errors import HornbookError
 from hornbook.progress import Progress
 from hornbook.stage import Run
-from hornbook.teacher.budget import Budget, cost_usd, price_of
-from hornbook.teacher.client import open_client
-from hornbook.teacher.config import Teacher
-from hornbook.teacher.faults import Fault, of_error, of_reply
-from hornbook.teacher.procedural import MODEL, revision
+from hornbook.teacher.batch import ask_in_batches, collect_left_behind
+from hornbook.teacher.budget import NOTHING, Budget, cost_usd, price_of
+from hornbook.teacher.calls import Caller
+from hornbook.teacher.client import open_switchboard
+from hornbook.teacher.config import Price, Teacher
+from hornbook.teacher.endpoints import Line, Switchboard
+from hornbook.teacher.faults import Fault
+from hornbook.teacher.requests import Answer, Request, request_body, request_hash
 from hornbook.teacher.store import AnswerStore
-
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
 
 # none of these can change an answer, only how long one waits for it
 ATTEMPTS = 8
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 30.0
-PATIENCE_SECONDS = {False: 5.0, True: 60.0}  # with a server that is away: never seen, seen before
 SKIPPED_AT_FIRST = 3  # refused requests before any answer: the settings are wrong, not the requests
 ROWS_AT_ONCE = 500
 
-
-@dataclass(frozen=True)
-class Message:
-    """One message of a chat."""
-
-    role: str
-    content: str
+Requests = Callable[[], Iterable[Request]]  # called more than once: so many are never held at once
 
 
-@dataclass(frozen=True)
-class Request:
-    """A question; `key` is the caller's own name for it."""
+class Crew:
+    """Workers that share the fate of their endpoints."""
 
-    key: str
-    messages: tuple[Message, ...]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came back; `failure` is the kind of the last fault, None for an answer."""
-
-    key: str
-    request_hash: str
-    text: str
-    finish_reason: str
-    prompt_tokens: int
-    completion_tokens: int
-    cost_usd: float  # tokens at the configured price; what was paid is in the ledger
-    failure: str | None
-
-
-def request_body(teacher: Teacher, request: Request) -> dict[str, Any]:
-    """The body as it is sent; its hash is the answer's identity."""
-    return {
-        "model": teacher.model,
-        "messages": [{"role": m.role, "content": m.content} for m in request.messages],
-        "temperature": teacher.temperature,
-        "top_p": teacher.top_p,
-        "max_tokens": teacher.max_tokens,
-        "seed": teacher.seed,
-    }
-
-
-def request_hash(body: dict[str, Any]) -> str:
-    """The identity of a request; the embedded teacher's own code is part of it."""
-    salt = revision() if body["model"] == MODEL else ""
-    return hashlib.sha256((json.dumps(body, sort_keys=True) + salt).encode()).hexdigest()[:32]
-
-
-class Asker:
-    """One batch of questions: `runtime.concurrency` workers that share an endpoint's fate."""
-
-    def __init__(self, run: Run, teacher: Teacher, store: AnswerStore, budget: Budget) -> None:
-        self.run, self.teacher, self.store, self.budget = run, teacher, store, budget
+    def __init__(self, run: Run, teacher: Teacher, caller: Caller, board: Switchboard) -> None:
+        self.run, self.teacher, self.caller, self.board = run, teacher, caller, board
+        self.budget = caller.budget
         self.faults: Counter[str] = Counter()  # calls without an answer, by kind
         self.failed: dict[str, str] = {}  # requests without an answer
         self.answered = 0
         self.error: HornbookError | OSError | None = None
         self._stop = asyncio.Event()
-        self._away_since: float | None = None
-        self._is_seen = False
-        self._resume_at = 0.0
+        self._in_flight: set[str] = set()
         self._jitter = random.Random(0)  # noqa: S311 - spreads retries, touches no result
 
     async def ask(self, todo: Iterator[tuple[str, dict[str, Any]]], total: int) -> None:
@@ -101,179 +52,215 @@ class Asker:
 
         Raises:
             TeacherError: Asking more is useless; calls in flight were waited for and kept.
-            BudgetError: The cap is reached, likewise.
+            BudgetError: A cap is reached, likewise.
             ArtifactError: The store of answers cannot be written.
         """
-        client = open_client(self.teacher, self.run.runtime)
         with self.run.progress(total, "answers", f"asking {self.teacher.model}") as progress:
-            try:
-                async with asyncio.TaskGroup() as group:
-                    for _ in range(min(self.run.runtime.concurrency, total)):
-                        group.create_task(self._work(client, todo, progress))
-            finally:
-                await client.close()
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(self.board.concurrency, total)):
+                    group.create_task(self._work(todo, progress))
         if self.error:
             raise self.error
 
-    async def _work(
-        self,
-        client: "AsyncOpenAI",
-        todo: Iterator[tuple[str, dict[str, Any]]],
-        progress: Progress,
-    ) -> None:
+    async def _work(self, todo: Iterator[tuple[str, dict[str, Any]]], progress: Progress) -> None:
         """Take questions until there is none; after an error the other workers end their call."""
         for digest, body in todo:
+            # the same question twice is asked once: a twin is in flight, or answered by now
+            if digest in self._in_flight or self.caller.store.known([digest]):
+                continue
+            self._in_flight.add(digest)
             try:
-                await self._one(client, digest, body)
+                await self._one(digest, body)
             except (HornbookError, OSError) as error:  # OSError: no space for the answers
                 self.error = self.error or error
                 self._stop.set()
+                self.board.wake()
+            self._in_flight.discard(digest)
             if self._stop.is_set():
                 return
             progress.note(self._remark())
             progress.advance()
 
-    async def _one(self, client: "AsyncOpenAI", digest: str, body: dict[str, Any]) -> None:
+    async def _one(self, digest: str, body: dict[str, Any]) -> None:
         """Call until there is an answer or a reason to stop."""
         calls = counted = 0
-        while True:
-            await self._sleep(self._resume_at - time.monotonic())
-            if self._stop.is_set():
-                return
-            fault = await self._call(client, digest, body, calls)
-            if fault is None:
-                return
-            self._judge(client, fault)
+        while (fault := await self._call(digest, body)) is not None:
             calls += 1
-            # a server that is away is waited for by all: it uses up nobody's attempts
+            # an endpoint that is away is waited for by all: it uses up nobody's attempts
             counted += fault.kind != "unreachable"
             if fault.remedy == "skip" or counted >= ATTEMPTS:
                 self.failed[digest] = fault.kind
                 return
-            self._resume_at = max(self._resume_at, time.monotonic() + fault.wait_seconds)
             pause = min(FIRST_WAIT_SECONDS * 2 ** min(calls - 1, 10), LONGEST_WAIT_SECONDS)
             await self._sleep(pause * self._jitter.uniform(0.5, 1.0))
 
-    async def _call(
-        self, client: "AsyncOpenAI", digest: str, body: dict[str, Any], calls: int
-    ) -> Fault | None:
-        """One call within the budget, in the ledger whatever comes of it."""
-        reserved, started = await self.budget.reserve(body), time.monotonic()
-        answer, fault = await self._send(client, body)
-        self.budget.settle(reserved, answer["cost_usd"] if answer else 0.0)
-        status = fault.kind if fault else "answered"
-        self.store.record(digest, calls, status, answer, time.monotonic() - started)
-        if fault:
-            self.faults[fault.kind] += 1
-        else:
-            self.answered += 1
-        if status != "unreachable":
-            self._is_seen, self._away_since = True, None
-        return fault
-
-    async def _send(
-        self, client: "AsyncOpenAI", body: dict[str, Any]
-    ) -> tuple[dict[str, Any] | None, Fault | None]:
-        """An answer or a fault."""
-        import openai
-
+    async def _call(self, digest: str, body: dict[str, Any]) -> Fault | None:
+        """One call on the endpoint whose turn it is; None also when all is to stop."""
+        most = self.budget.most(body)
+        await self.budget.reserve(most)
+        line = await self.board.take(most.tokens, self._stop)
+        if line is None:
+            self.budget.settle(most, NOTHING)
+            return None
+        unused = most.tokens
         try:
-            reply = await client.chat.completions.create(**body)
-        except (openai.APIError, ValueError) as error:  # ValueError: a body that is not JSON
-            return None, of_error(error)
-        fault = of_reply(reply)
-        if fault:
-            return None, fault
-        choice, usage = reply.choices[0], reply.usage
-        is_refused = bool(choice.message.refusal) and not choice.message.content
-        return {
-            "text": choice.message.content or "",
-            "finish_reason": "refusal" if is_refused else choice.finish_reason or "",
-            "prompt_tokens": usage.prompt_tokens,
-            "completion_tokens": usage.completion_tokens,
-            "cost_usd": cost_usd(self.budget.price, usage.prompt_tokens, usage.completion_tokens),
-        }, None
+            reply = await self.caller.call(line.send, line.url, digest, body)
+            if reply.answer:
+                unused -= reply.answer["prompt_tokens"] + reply.answer["completion_tokens"]
+        finally:
+            self.board.release(line, unused)
+        self._learn(line, reply.fault)
+        return reply.fault
 
-    def _judge(self, client: "AsyncOpenAI", fault: Fault) -> None:
-        """Raise where this fault says that no request can work."""
-        said = fault.message.replace(client.api_key, "***")  # some servers repeat the key
-        if fault.kind == "unreachable":
-            self._wait_for_server(said)
+    def _learn(self, line: Line, fault: Fault | None) -> None:
+        """Count an outcome; raise where it says that no request can work."""
+        if fault is None:
+            self.answered += 1
+            line.works()
             return
+        self.faults[fault.kind] += 1
         is_first = fault.remedy == "skip" and not self.answered
         if fault.remedy == "stop" or (is_first and self.faults[fault.kind] >= SKIPPED_AT_FIRST):
-            raise TeacherError(
-                f"the teacher at {client.base_url} refused the request ({fault.kind}): {said}; "
+            line.refused = (
+                f"the teacher at {line.url} refused the request ({fault.kind}): {fault.message}; "
                 f"check teacher.model={self.teacher.model!r}, the key in "
-                f"{self.run.runtime.teacher_key_env} and the account; answers so far are kept"
+                f"{line.key_env} and the account; answers so far are kept"
             )
-
-    def _wait_for_server(self, said: str) -> None:
-        """Raise when the server has been away for too long."""
-        now = time.monotonic()
-        if self._away_since is None:
-            self._away_since = now
-            self.run.log(f"the teacher cannot be reached ({said}); trying again")
-        away = now - self._away_since
-        if away > PATIENCE_SECONDS[self._is_seen]:
-            raise TeacherError(
-                f"the teacher at {self.run.runtime.teacher_url} cannot be reached: {said}; tried "
-                f"{self.faults['unreachable']} times, the last {away:.0f} s without success. Is it "
-                f"running? HORNBOOK_TEACHER_URL (runtime.teacher_url) names it, null is the "
-                f"embedded teacher; answers so far are kept, the same command goes on"
-            )
+            self.run.log(line.refused)
+        elif fault.remedy == "skip":
+            line.works()
+        else:
+            if fault.kind == "unreachable" and line.away_since is None:
+                self.run.log(f"{line.url} cannot be reached ({fault.message}); trying again")
+            line.fails(fault)
+        self.board.require_any(fault.message)
 
     async def _sleep(self, seconds: float) -> None:
         """Wait, but no longer than there is something to wait for."""
-        if seconds > 0 and not self._stop.is_set():
+        if not self._stop.is_set():
             try:
                 await asyncio.wait_for(self._stop.wait(), seconds)
             except TimeoutError:
                 return
 
     def _remark(self) -> str:
-        spent = f"{self.budget.spent_usd:.4f} USD" if self.budget.spent_usd else ""
-        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self.faults.items()))
-        return "  ".join(
-            part for part in (spent, f"failed calls: {kinds}" if kinds else "") if part
-        )
+        return remark(self.budget, self.faults)
 
 
-def ask_all(run: Run, teacher: Teacher, requests: Sequence[Request]) -> Iterator[Answer]:
+def remark(budget: Budget, faults: Counter[str]) -> str:
+    """What a progress line says beside the count."""
+    parts = [f"{budget.spent_usd:.4f} USD"] if budget.spent_usd else []
+    if faults:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(faults.items()))
+        parts.append(f"failed calls: {kinds}")
+    return "  ".join(parts)
+
+
+def ask_all(run: Run, teacher: Teacher, requests: Requests) -> Iterator[Answer]:
     """An answer or a failure for each request, in their order; stored answers are not asked again.
+
+    `requests` is called anew for each pass over the requests and has to give the same ones.
 
     Raises:
         TeacherError: The teacher cannot be reached or refuses.
-        BudgetError: The cost cap is reached, or the model has no price.
+        BudgetError: A cap is reached, or the model has no price.
     """
     price = price_of(teacher)
-    hashes = [request_hash(request_body(teacher, request)) for request in requests]
     with closing(AnswerStore(run.store("teacher"))) as store:
-        paid = store.costs(hashes)
-        budget = Budget(price, run.runtime.max_cost_usd, spent_usd=sum(paid.values()))
-        asker = Asker(run, teacher, store, budget)
-        missing = {digest: n for n, digest in enumerate(hashes) if digest not in paid}
-        todo = ((digest, request_body(teacher, requests[n])) for digest, n in missing.items())
+        if store.open_batches():
+            asyncio.run(_collect(run, teacher, store))
+        asked, missing, budget = _survey(run, teacher, requests, store)
+        faults: Counter[str] = Counter()
+        failed: dict[str, str] = {}
         try:
             if missing:
-                asyncio.run(asker.ask(todo, len(missing)))
+                todo = _todo(teacher, requests, store)
+                asyncio.run(
+                    _ask(run, teacher, Caller(store, budget), todo, missing, faults, failed)
+                )
         finally:
-            run.measure(asked=len(missing), stored=len(requests) - len(missing),
-                        failures=dict(sorted(asker.faults.items())))  # fmt: skip
-        for start in range(0, len(requests), ROWS_AT_ONCE):
-            part = slice(start, start + ROWS_AT_ONCE)
-            found = store.get(hashes[part])
-            for request, digest in zip(requests[part], hashes[part], strict=True):
-                stored = found.get(digest)
-                if stored is None:
-                    failure = asker.failed[digest]
-                    yield Answer(request.key, digest, "", "", 0, 0, 0.0, failure)
+            run.measure(asked=missing, stored=len(asked) // 16 - missing,
+                        spent_usd=round(budget.spent_usd, 6), spent_tokens=budget.spent_tokens,
+                        failures=dict(sorted(faults.items())))  # fmt: skip
+        for start in range(0, len(asked), 16 * ROWS_AT_ONCE):
+            part = asked[start : start + 16 * ROWS_AT_ONCE].tobytes()
+            hashes = [part[n : n + 16].hex() for n in range(0, len(part), 16)]
+            found = store.get(hashes)
+            for digest in hashes:
+                if digest in found:
+                    yield _answer(digest, found[digest], price)
                 else:
-                    yield _answer(request.key, digest, stored, teacher)
+                    yield Answer(digest, "", "", 0, 0, 0.0, failed[digest])
 
 
-def _answer(key: str, digest: str, stored: dict[str, Any], teacher: Teacher) -> Answer:
+def _survey(
+    run: Run, teacher: Teacher, requests: Requests, store: AnswerStore
+) -> "tuple[array[int], int, Budget]":
+    """The hashes of all requests (16 bytes each), how many have no answer, what is spent."""
+    import numpy as np
+
+    hashes: array[int] = array("B")
+    for part in _hashed(teacher, requests):
+        hashes.frombytes(b"".join(bytes.fromhex(digest) for digest, _ in part))
+    # a request that comes twice is asked and counted once; numpy cuts zeros off at the end
+    distinct = [one.ljust(16, b"\0").hex() for one in np.unique(np.frombuffer(hashes, "S16"))]
+    budget = Budget(
+        price_of(teacher),
+        run.runtime.max_cost_usd,
+        run.runtime.max_total_tokens,
+        spent=store.spent(distinct),
+    )
+    return hashes, len(distinct) - len(store.known(distinct)), budget
+
+
+def _hashed(teacher: Teacher, requests: Requests) -> Iterator[list[tuple[str, dict[str, Any]]]]:
+    """Hash and body of the requests, some at a time."""
+    bodies = (request_body(teacher, request) for request in requests())
+    while part := [(request_hash(body), body) for body in islice(bodies, ROWS_AT_ONCE)]:
+        yield part
+
+
+def _todo(
+    teacher: Teacher, requests: Requests, store: AnswerStore
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    for part in _hashed(teacher, requests):
+        known = store.known([digest for digest, _ in part])
+        yield from (one for one in part if one[0] not in known)
+
+
+async def _ask(
+    run: Run,
+    teacher: Teacher,
+    caller: Caller,
+    todo: Iterator[tuple[str, dict[str, Any]]],
+    missing: int,
+    faults: Counter[str],
+    failed: dict[str, str],
+) -> None:
+    """Ask over the configured transport; `faults` and `failed` are filled also on an error."""
+    board = open_switchboard(teacher, run.runtime)
+    try:
+        if run.runtime.transport == "batch":
+            await ask_in_batches(run, caller, board, todo, missing, faults, failed)
+        else:
+            crew = Crew(run, teacher, caller, board)
+            crew.faults, crew.failed = faults, failed
+            await crew.ask(todo, missing)
+    finally:
+        await board.close()
+
+
+async def _collect(run: Run, teacher: Teacher, store: AnswerStore) -> None:
+    """Before anything is asked again, whatever the transport is now."""
+    board = open_switchboard(teacher, replace(run.runtime, compute="local"))
+    try:
+        await collect_left_behind(run, store, board, Budget(price_of(teacher), None, None))
+    finally:
+        await board.close()
+
+
+def _answer(digest: str, stored: dict[str, Any], price: Price) -> Answer:
     # at the price in conf, so that the artifact does not depend on when an answer was bought
     tokens = stored["prompt_tokens"], stored["completion_tokens"]
-    cost = cost_usd(price_of(teacher), *tokens)
-    return Answer(key, digest, stored["text"], stored["finish_reason"], *tokens, cost, None)
+    cost = cost_usd(price, *tokens)
+    return Answer(digest, stored["text"], stored["finish_reason"], *tokens, cost, None)

@@ -1,5 +1,8 @@
 """Schema of `teacher`: who writes, how it samples, what it costs."""
 
+from typing import Annotated
+
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from hornbook.config import STRICT
@@ -9,8 +12,9 @@ from hornbook.config import STRICT
 class Price:
     """US dollars per million tokens."""
 
-    prompt: float
-    completion: float
+    prompt: Annotated[float, Field(ge=0)]
+    completion: Annotated[float, Field(ge=0)]
+    batch: Annotated[float, Field(ge=0, le=1)]  # what the Batch API asks of both
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -3,10 +3,7 @@
 import time
 from collections.abc import Generator
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
-
-if TYPE_CHECKING:
-    from openai import APIStatusError
+from typing import Any, Literal, NamedTuple
 
 RETRIED = {408, 409, 425, 429}  # and everything from 500
 STOPPED = {401, 402, 403, 404, 405, 407}  # wrong for every request, not for this one
@@ -36,7 +33,8 @@ def of_error(error: Exception) -> Fault:
     import openai
 
     if isinstance(error, openai.APIStatusError):
-        return _of_status(error)
+        wait = retry_after(error.response.headers)
+        return of_status(error.status_code, error.message[:300], wait_seconds=wait, code=error.code)
     if isinstance(error, openai.APIConnectionError):
         chain = {type(cause).__name__: cause for cause in _causes(error)}
         missing = sorted(NOT_THERE & chain.keys())
@@ -58,12 +56,15 @@ def of_reply(reply: Any) -> Fault | None:  # noqa: ANN401 - the client returns w
     return None
 
 
-def _of_status(error: "APIStatusError") -> Fault:
-    kind, message = f"status_{error.status_code}", error.message[:300]
-    if error.status_code in STOPPED or error.code == "insufficient_quota":
+def of_status(
+    status: int, message: str, *, wait_seconds: float = 0.0, code: str | None = None
+) -> Fault:
+    """The fault behind an HTTP status."""
+    kind = f"status_{status}"
+    if status in STOPPED or code == "insufficient_quota":
         return Fault(kind, "stop", message=message)
-    if error.status_code in RETRIED or error.status_code >= 500:
-        return Fault(kind, "retry", retry_after(error.response.headers), message)
+    if status in RETRIED or status >= 500:
+        return Fault(kind, "retry", wait_seconds, message)
     return Fault(kind, "skip", message=message)
 
 

@@ -4,7 +4,8 @@ import random
 from collections.abc import Mapping
 
 from hornbook.seeds import integer
-from hornbook.teacher.domains import WRITERS, Lesson, general
+from hornbook.teacher.domains import WRITERS, Lesson, article, general
+from hornbook.teacher.knowledge import facts
 
 OPENINGS = {
     "child": ("Let us learn about {topic}.", "Today we look at {topic}.", "Do you know {topic}?"),
@@ -41,13 +42,32 @@ def write(fields: Mapping[str, str], seed: int) -> str:
     """
     domain, topic = fields.get("domain", ""), fields.get("topic", "")
     names = [fields.get(key, "") for key in ("domain", "subject", "topic", "audience", "style")]
-    rng = random.Random(integer(seed, *names, fields.get("variation", "0")))  # noqa: S311 - not a secret
+    # an excerpt only varies the passage: this teacher cannot read
+    varied = fields.get("variation", "0") + fields.get("excerpt", "")
+    rng = random.Random(integer(seed, *names, varied))  # noqa: S311 - not a secret
     lesson = WRITERS.get(domain, general)(rng, topic)
     audience = fields.get("audience", "grade_school")
     opening = rng.choice(OPENINGS.get(audience, OPENINGS["grade_school"])).format(topic=topic)
     closing = rng.choice(CLOSINGS.get(audience, CLOSINGS["grade_school"]))
     body = STYLES.get(fields.get("style", ""), textbook)(lesson, rng)
-    return f"{opening}\n\n{body}\n\n{closing}\n"
+    required = _with_words(fields.get("words", ""), rng)
+    return f"{opening}\n\n{body}\n\n{required}{closing}\n"
+
+
+def _with_words(words: str, rng: random.Random) -> str:
+    """A sentence that has the words a prompt requires: noun, verb, adjective."""
+    if not words:
+        return ""
+    noun, verb, adjective, *rest = [word.strip() for word in words.split(",")] + ["", ""]
+    name = rng.choice(facts()["names"])
+    more = f" Then came {' and '.join(filter(None, rest))}." if any(rest) else ""
+    told = rng.choice((
+        "{name} saw {adjective} {noun} and stopped to {verb}.",
+        "Before {name} could {verb}, there was {adjective} {noun}.",
+        "To {verb} is easier, said {name}, with {adjective} {noun} nearby.",
+    ))  # fmt: skip
+    described = article(adjective) if adjective else "the"
+    return told.format(name=name, adjective=described, noun=noun, verb=verb) + more + "\n\n"
 
 
 def textbook(lesson: Lesson, rng: random.Random) -> str:

@@ -10,9 +10,12 @@ from typing import Any
 
 from hornbook.teacher.judgement import reply
 from hornbook.teacher.passages import write
+from hornbook.teacher.proposing import proposals
 
 MODEL = "procedural"
-FIELD = re.compile(r"^(Domain|Subject|Topic|Audience|Style|Variation): (.+)$", re.MULTILINE)
+FIELD = re.compile(
+    r"^(Domain|Subject|Topic|Audience|Style|Variation|Words|Excerpt): (.+)$", re.MULTILINE
+)
 DOCUMENT = re.compile(r"<document>\n?(.*?)\n?</document>", re.DOTALL)
 WORD = re.compile(r"\w+|[^\w\s]")
 
@@ -21,7 +24,8 @@ WORD = re.compile(r"\w+|[^\w\s]")
 def revision() -> str:
     """A hash of what the teacher knows and how it writes: another revision, other answers."""
     folder = Path(__file__).parent
-    names = ("domains.py", "facts.yaml", "judgement.py", "knowledge.py", "passages.py")
+    names = ("domains.py", "facts.yaml", "judgement.py", "knowledge.py", "passages.py",
+             "proposing.py")  # fmt: skip
     content = b"".join((folder / name).read_bytes() for name in names)
     return hashlib.sha256(content).hexdigest()[:16]
 
@@ -43,6 +47,8 @@ def answer_text(prompt: str, seed: int) -> str:
     if "Task: educational value" in prompt:
         found = DOCUMENT.search(prompt)
         return reply(found.group(1) if found else "")
+    if "Task: topic proposals" in prompt:
+        return proposals(prompt)
     fields = {name.lower(): value.strip() for name, value in FIELD.findall(prompt)}
     return write(fields, seed)
 

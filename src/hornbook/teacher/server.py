@@ -3,55 +3,98 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import urlsplit
 
+from hornbook.teacher.files import Desk
 from hornbook.teacher.procedural import MODEL, BadRequestError, complete
 
 
+class Teaching(ThreadingHTTPServer):
+    """The server; what was uploaded is gone when it ends."""
+
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        super().__init__(address, Handler)
+        self.desk = Desk()
+
+
 class Handler(BaseHTTPRequestHandler):
-    """POST /v1/chat/completions and GET /v1/models."""
+    """Chat completions, models, files and batches under /v1."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body are two writes: 40 ms a reply without it
 
     def do_GET(self) -> None:
-        """The list of models."""
-        if self.path.rstrip("/") == "/v1/models":
-            model = {"id": MODEL, "object": "model", "created": 0, "owned_by": "hornbook"}
-            self._send(200, {"object": "list", "data": [model]})
-        else:
-            self._send(404, BadRequestError(404, f"no {self.path}; see /v1/models").body())
+        """Models, batches, and the content of files."""
+        self._answer(self._got)
 
     def do_POST(self) -> None:
-        """A chat completion."""
+        """A chat completion, a file, a batch."""
+        self._answer(self._posted)
+
+    def _answer(self, act: Callable[[list[str]], dict[str, Any] | bytes]) -> None:
+        path = urlsplit(self.path).path.strip("/").split("/")
         try:
-            self._send(200, complete(self._body()))
+            self._send(200, act(path[1:] if path[:1] == ["v1"] else ["?"]))
         except BadRequestError as error:
             self._send(error.status, error.body())
 
-    def _body(self) -> dict[str, Any]:
-        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if self.path.rstrip("/") != "/v1/chat/completions":
-            raise BadRequestError(404, f"no {self.path}; POST /v1/chat/completions")
-        try:
-            body = json.loads(raw)
-        except ValueError as error:
-            raise BadRequestError(400, f"the body is not JSON: {error}") from error
-        if not isinstance(body, dict):
-            raise BadRequestError(400, "the body is not a JSON object")
-        return body
+    @property
+    def _desk(self) -> Desk:
+        assert isinstance(self.server, Teaching), "only Teaching uses this handler"
+        return self.server.desk
 
-    def _send(self, status: int, body: dict[str, Any]) -> None:
-        data = json.dumps(body).encode()
+    def _got(self, path: list[str]) -> dict[str, Any] | bytes:
+        match path:
+            case ["models"]:
+                model = {"id": MODEL, "object": "model", "created": 0, "owned_by": "hornbook"}
+                return {"object": "list", "data": [model]}
+            case ["files", name, "content"]:
+                return self._desk.content(name)
+            case ["batches"]:
+                return self._desk.list()
+            case ["batches", name]:
+                return self._desk.batch(name)
+            case _:
+                raise BadRequestError(404, f"no {self.path}; see /v1/models")
+
+    def _posted(self, path: list[str]) -> dict[str, Any]:
+        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        match path:
+            case ["chat", "completions"]:
+                return complete(_json(raw))
+            case ["files"]:
+                return self._desk.upload(self.headers.get("Content-Type", ""), raw)
+            case ["batches"]:
+                return self._desk.create(_json(raw))
+            case _:
+                raise BadRequestError(404, f"no {self.path}; POST /v1/chat/completions")
+
+    def _send(self, status: int, body: dict[str, Any] | bytes) -> None:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        kind = "application/octet-stream" if isinstance(body, bytes) else "application/json"
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401 - the base's
         """Quiet: a line per request would be thousands."""
+
+
+def _json(raw: bytes) -> dict[str, Any]:
+    try:
+        body = json.loads(raw)
+    except ValueError as error:
+        raise BadRequestError(400, f"the body is not JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise BadRequestError(400, "the body is not a JSON object")
+    return body
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -66,7 +109,7 @@ def main(arguments: Sequence[str]) -> int:
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=8100)
     options = parser.parse_args(list(arguments))
-    server = ThreadingHTTPServer((options.host, options.port), Handler)
+    server = Teaching((options.host, options.port))
     where = f"http://{options.host}:{server.server_address[1]}/v1"
     sys.stdout.write(f"serving {MODEL!r} at {where} (Ctrl-C ends it)\n")
     sys.stdout.flush()
