@@ -1,74 +1,78 @@
-"""Stage `topic_seeds`: topics, balanced over domains, crossed with audience and style."""
+"""Stage `topic_seeds`: distinct topics, balanced over domains and subjects, and what they cover."""
 
 import hashlib
 from collections import Counter
-from itertools import product
+from collections.abc import Sequence
 from typing import Any
 
-from hornbook.artifacts import write_json, write_table
-from hornbook.errors import ConfigError
-from hornbook.seeds import stream
+from hornbook.artifacts import read_table, write_bytes, write_json, write_table
 from hornbook.stage import Run
-from hornbook.topics.config import Topics
-from hornbook.topics.sources import Topic, quotas, read_topics
+from hornbook.topics.config import Selection
+from hornbook.topics.coverage import coverage, of_each_domain
+from hornbook.topics.figure import draw
+from hornbook.topics.selection import select
+from hornbook.topics.similarity import repeats
+from hornbook.topics.sources import Topic, read_topics
 
-AXES = ("domain", "subject", "audience", "style")
+ROUTES = ("source", "proposal")
 
 
 def topic_seeds(run: Run) -> None:
-    """Read the source, draw each domain's share, keep what was drawn with its coverage."""
+    """Topics of the source and the proposals, without repeats, chosen as the weights say."""
     import pandas as pd
     import pyarrow as pa
 
-    settings = run.section("topics", Topics)
-    source = read_topics(run.input(run.section("data.topics", str)))
-    rows = draw(source.topics, settings)
-    frame = pd.DataFrame(rows)
-    run.expect("topics", frame, settings.expectations, key="topic_id")
+    settings = run.section("topics.selection", Selection)
+    source = read_topics(run.input(run.section("topics.source", str)))
+    table = read_table(run.input("artifacts/topics/proposals") / "topics.parquet")
+    proposed = [Topic(**row) for row in table.to_pylist()]
+    origin = dict.fromkeys(proposed, ROUTES[1]) | dict.fromkeys(source.topics, ROUTES[0])
+    distinct, near = without_repeats([*source.topics, *proposed], settings.max_similarity)
+    chosen = select(distinct, settings)
+    rows = [_row(topic, origin[topic]) for topic in chosen]
+    run.expect("topics", pd.DataFrame(rows), settings.expectations, key="topic_id")
     write_table(run.out / "topics.parquet", pa.Table.from_pylist(rows))
-    counts = {axis: dict(sorted(Counter(row[axis] for row in rows).items())) for axis in AXES}
-    distinct = len({row["topic"] for row in rows})
-    source_facts = {"available": len(source.topics), "duplicates_removed": source.duplicates}
-    write_json(run.out / "coverage.json", counts | source_facts | {"topics": distinct})
-    run.summary(rows=len(rows), distinct_topics=distinct, **source_facts, **counts)
+    fields = [(name, pa.string()) for name in ("domain", "topic", "repeats")]
+    write_table(run.out / "near_repeats.parquet", pa.Table.from_pylist(
+        near, pa.schema([*fields, ("similarity", pa.float64())])))  # fmt: skip
+    found = coverage(chosen)
+    write_json(run.out / "coverage.json", found)
+    write_bytes(run.out / "coverage.png", draw(found))
+    told = ("base_topics", "subjects", "by_domain", "by_bloom")
+    run.summary(
+        rows=len(rows),
+        available=len(distinct),
+        repeats_removed=source.duplicates,
+        near_repeats_removed=len(near),
+        nearest_similarity_mean=found["nearest_similarity"]["mean"],
+        gaps=len(found["gaps"]),
+        by_route=dict(sorted(Counter(row["route"] for row in rows).items())),
+        **{name: found[name] for name in told},
+    )
 
 
-def draw(known: list[Topic], settings: Topics) -> list[dict[str, Any]]:
-    """`count` rows: each domain its quota, drawn without repeats from topic x audience x style.
-
-    Raises:
-        ConfigError: A weighted domain has no topics, or there is no default style.
-    """
-    rows: list[dict[str, Any]] = []
-    if "default" not in settings.styles:
-        raise ConfigError(
-            f"topics.styles has {sorted(settings.styles)}; expected `default` too, for the others"
-        )
-    for domain, quota in sorted(quotas(settings.count, settings.weights).items()):
-        topics = [topic for topic in known if topic.domain == domain]
-        styles = settings.styles.get(domain, settings.styles["default"])
-        crossed = list(product(topics, settings.audiences, styles))
-        if quota and not crossed:
-            raise ConfigError(
-                f"topics.weights gives {domain!r} {quota} topics, but the source has none; "
-                f"it has {sorted({topic.domain for topic in known})}"
-            )
-        rng = stream(settings.seed, "topics", domain)
-        order = [crossed[index] for index in rng.permutation(len(crossed))]
-        for number in range(quota):
-            topic, audience, style = order[number % len(order)]
-            rows.append(_row(topic, audience, style, number // len(order)))
-    return rows
+def without_repeats(
+    topics: Sequence[Topic], most: float
+) -> tuple[list[Topic], list[dict[str, Any]]]:
+    """The topics whose base is not too like an earlier one of its domain, and the others."""
+    removed: dict[tuple[str, str], dict[str, Any]] = {}
+    for domain, bases in of_each_domain(topics).items():
+        names = [topic.base for topic in bases]
+        for repeat in repeats(names, most):
+            removed[domain, names[repeat.place]] = {
+                "domain": domain,
+                "topic": names[repeat.place],
+                "repeats": names[repeat.kept],
+                "similarity": round(repeat.similarity, 4),
+            }
+    kept = [topic for topic in topics if (topic.domain, topic.base) not in removed]
+    return list(dict.fromkeys(kept)), list(removed.values())
 
 
-def _row(topic: Topic, audience: str, style: str, repeat: int) -> dict[str, Any]:
-    """A row; a domain that is drawn more often than it has combinations repeats them apart."""
-    fields = (*topic, audience, style, str(repeat))
-    digest = hashlib.sha256("|".join(fields).encode()).hexdigest()[:16]
-    return {
-        "topic_id": digest,
-        **topic._asdict(),
-        "audience": audience,
-        "style": style,
-        "repeat": repeat,
-    }
+def topic_id(topic: Topic) -> str:
+    """An id that follows from the topic alone, whatever else is selected."""
+    return hashlib.sha256("|".join(topic[:3]).encode()).hexdigest()[:16]
+
+
+def _row(topic: Topic, route: str) -> dict[str, Any]:
+    return {"topic_id": topic_id(topic), **topic._asdict(), "route": route}
