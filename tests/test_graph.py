@@ -85,7 +85,15 @@ def test_artifacts_travel_through_a_remote(clone, tmp_path):
 
 def test_the_same_inputs_give_the_same_bytes(clone):
     before = clone.lock()
-    families = ("topic_seeds", "book_answers", "synthetic_books", "web_corpus", "code_corpus")
+    families = (
+        "topic_proposals",
+        "topic_seeds",
+        "book_excerpts",
+        "book_answers",
+        "synthetic_books",
+        "web_corpus",
+        "code_corpus",
+    )
     for family in (*families, "web_classifier", "train@phi-1_5"):
         clone.run("dvc", "repro", "--single-item", "--force", "--no-run-cache", family)
     assert clone.lock() == before
@@ -117,7 +125,7 @@ def test_a_stage_with_a_broken_input_ends_in_one_message_and_loses_nothing(clone
 
 
 def test_an_unreachable_teacher_is_named(clone):
-    clone.hornbook("compose", "scale=smoke", "books.answers.variations=4")
+    clone.hornbook("compose", "scale=smoke", "books.answers.count=361")
     environment = {"HORNBOOK_TEACHER_URL": "http://127.0.0.1:9/v1"}
     os.environ.update(environment)
     try:

@@ -22,7 +22,6 @@ from hornbook.web.config import Web
 class Data:
     """Where the inputs are, relative to the repository; their content is what is tracked."""
 
-    topics: str
     web: str
     code: str
     benchmarks: str

@@ -1,9 +1,13 @@
 """Which function is which stage; imported only when the stage runs."""
 
 STAGES = {
+    "topic_proposals": "hornbook.topics.proposals:topic_proposals",
     "topic_seeds": "hornbook.topics.seeds:topic_seeds",
+    "book_excerpts": "hornbook.books.excerpts:book_excerpts",
     "book_answers": "hornbook.books.answers:book_answers",
     "synthetic_books": "hornbook.books.corpus:synthetic_books",
+    "book_diversity": "hornbook.books.diversity:book_diversity",
+    "book_annotations": "hornbook.books.annotations:book_annotations",
     "web_corpus": "hornbook.web.corpus:web_corpus",
     "web_annotations": "hornbook.web.annotations:web_annotations",
     "web_classifier": "hornbook.web.classifier:web_classifier",

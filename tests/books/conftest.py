@@ -1,5 +1,7 @@
 """The stages from topics to textbooks, at the smallest scale, outside DVC."""
 
+import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,24 +11,34 @@ import pytest
 
 from hornbook.books.answers import book_answers
 from hornbook.books.corpus import synthetic_books
+from hornbook.books.diversity import book_diversity
+from hornbook.books.excerpts import book_excerpts
 from hornbook.stage import Run
+from hornbook.topics.proposals import topic_proposals
 from hornbook.topics.seeds import topic_seeds
 from tests.made_run import CONF, conf, made_run
 
-TAXONOMY = "conf/topics/taxonomy.yaml"
+TAXONOMY, PAGES = "conf/topics/embedded", "data/web"
 PATHS = {
-    "topic_seeds": (topic_seeds, "artifacts/topics"),
+    "topic_proposals": (topic_proposals, "artifacts/topics/proposals"),
+    "topic_seeds": (topic_seeds, "artifacts/topics/seeds"),
+    "book_excerpts": (book_excerpts, "artifacts/books/excerpts"),
     "book_answers": (book_answers, "artifacts/books/answers"),
     "synthetic_books": (synthetic_books, "artifacts/books/corpus"),
+    "book_diversity": (book_diversity, "artifacts/books/diversity"),
 }
+BEFORE_ASKING = ("topic_proposals", "topic_seeds", "book_excerpts")
+PAGE = "The old mill stands by the river. " * 6
 
 
 def smoke_params() -> dict[str, Any]:
-    """The parameters of the three stages with one book a topic."""
+    """The parameters of the stages with few books."""
     params = {noun: conf(noun) for noun in ("topics", "books")}
-    params["books"]["answers"]["variations"] = 1
+    params["topics"]["proposals"]["rounds"] = 0
+    params["books"]["answers"]["count"] = 120
+    params["books"]["corpus"]["programs"]["sample"] = 4
     params["teacher"] = conf("teacher", "procedural")
-    params["data"] = {"topics": TAXONOMY}
+    params["data"] = {"web": PAGES}
     return params
 
 
@@ -35,8 +47,16 @@ class Workspace:
 
     def __init__(self, root: Path) -> None:
         self.root, self.params, self.runs = root, smoke_params(), 0
-        (root / TAXONOMY).parent.mkdir(parents=True)
-        (root / TAXONOMY).write_bytes((CONF / "topics" / "taxonomy.yaml").read_bytes())
+        shutil.copytree(CONF / "topics" / "embedded", root / TAXONOMY)
+        (root / PAGES).mkdir(parents=True)
+        rows = [{"url": f"http://a/{n}", "text": f"{PAGE}It is mill {n}."} for n in range(20)]
+        (root / PAGES / "pages.jsonl").write_text("\n".join(map(json.dumps, rows)))
+
+    def prepare(self) -> "Workspace":
+        """All that comes before the first question for a book."""
+        for name in BEFORE_ASKING:
+            self.stage(name)
+        return self
 
     def stage(self, name: str, **runtime: object) -> Path:
         """The artifact of a stage, put where the next one looks for it."""
@@ -49,7 +69,7 @@ class Workspace:
 
     def _run(self, name: str, **runtime: object) -> Run:
         self.runs += 1
-        reads = [TAXONOMY, *(path for _, path in PATHS.values())]
+        reads = [TAXONOMY, PAGES, *(path for _, path in PATHS.values())]
         run = made_run(self.root, f"{name}@{self.runs}", reads=reads, params=self.params)
         run.runtime = replace(run.runtime, **runtime)
         return run

@@ -1,41 +1,13 @@
-"""Refusals in every form, and the programs that are found in a text."""
+"""The programs that are found in a text, and whether they run."""
 
 import pytest
 
-from hornbook.books.config import Corpus
-from hornbook.books.quality import judge, programs
+from hornbook.books.code import parses, programs, prose, runnable
+from hornbook.sandbox.config import Sandbox
+from hornbook.sandbox.sandbox import run_program
+from tests.made_run import conf
 
-RULES = Corpus(
-    min_words=5,
-    max_words=10,
-    refusals=["i'm sorry", "as an ai"],
-    parts=["exercise|problem", "answer"],
-    expectations=[],
-)
-BOOK = "Exercise: one two. Answer: three."
-
-
-@pytest.mark.parametrize(
-    ("text", "finish", "reason"),
-    [
-        (BOOK, "stop", None),
-        ("", "stop", "empty"),
-        ("I'm sorry, I cannot answer this exercise.", "stop", "refusal"),
-        ("I\u2019m sorry, I cannot answer this exercise.", "stop", "refusal"),
-        ("  As an AI I answer no exercise.", "stop", "refusal"),
-        ("An exercise. As an AI would answer.", "stop", None),
-        ("", "content_filter", "refusal"),
-        ("", "refusal", "refusal"),
-        ("Exercise: one two three four.", "stop", "structure_missing"),
-        ("A PROBLEM of one. Answer: two.", "stop", None),
-        (BOOK + "\ndef f(x):\n    return x\n", "stop", None),
-        (BOOK + "\ndef f(x)\n    return x\n", "stop", "code_does_not_parse"),
-    ],
-)
-def test_an_answer_that_refuses_or_does_not_parse_is_no_book(
-    text: str, finish: str, reason: str | None
-) -> None:
-    assert judge(text, finish, RULES) == reason
+LIMITS = Sandbox(**(conf("books")["corpus"]["programs"]["sandbox"] | {"mode": "rlimit"}))
 
 
 @pytest.mark.parametrize(
@@ -54,3 +26,39 @@ def test_an_answer_that_refuses_or_does_not_parse_is_no_book(
 )
 def test_programs_are_found_in_fences_and_bare(text: str, expected: list[str]) -> None:
     assert programs(text) == expected
+
+
+@pytest.mark.parametrize(("code", "right"), [("x = 1", True), ("x = ", False), ("\0", False)])
+def test_python_decides_what_parses(code: str, right: bool) -> None:
+    assert parses(code) is right
+
+
+SOLVE = "Read.\n\ndef solve():\n    x = 3\n    return x + 4\n# 3 + 4 = {stated}\n\nDone."
+CHECKED = "def add(x):\n    return x + 1\n\nassert add(1) == {result}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        (SOLVE.format(stated=7), "passed"),
+        (SOLVE.format(stated=8), "failed"),
+        (CHECKED.format(result=2), "passed"),
+        (CHECKED.format(result=3), "failed"),
+        ("```python\nimport math\nassert math.sqrt(4) == 2\n```\n", "passed"),
+        ("```python\nundefined\n```\n", "failed"),
+        ("import math\n\ndef f():\n    return math.pi\n# pi = 3.5\n", "failed"),
+    ],
+)
+def test_checks_and_stated_results_prove_a_program(text: str, outcome: str) -> None:
+    code = runnable(text)
+    assert code is not None
+    assert run_program(code, (), LIMITS).outcome == outcome
+
+
+def test_a_text_without_python_has_nothing_to_run() -> None:
+    assert runnable("There is no code here.") is None
+
+
+def test_prose_is_what_is_left_without_programs() -> None:
+    told = prose(SOLVE.format(stated=7) + "\n```python\nx = 1\n```\n")
+    assert told.split() == ["Read.", "Done."]

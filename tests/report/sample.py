@@ -11,8 +11,8 @@ from hornbook.artifacts import write_json, write_table, write_text
 from hornbook.lineage.manifest import load_graph
 from hornbook.lineage.workspace import Hasher
 from hornbook.progress import Reporter
-from hornbook.runtime import Runtime
 from hornbook.stage import Run
+from tests.made_run import one_by_one
 
 VARIANTS = {
     "phi-1_5": ["books", "code"],
@@ -29,9 +29,13 @@ REASON = "not run: no sandbox; install bubblewrap"
 ROOT = Path(__file__).resolve().parents[2]
 
 ALONE = {
-    "topic_seeds": ("topics", "topics", []),
-    "book_answers": ("books", "books/answers", ["topics"]),
+    "topic_proposals": ("topics", "topics/proposals", []),
+    "topic_seeds": ("topics", "topics/seeds", ["topics/proposals"]),
+    "book_excerpts": ("books", "books/excerpts", []),
+    "book_answers": ("books", "books/answers", ["topics/seeds", "books/excerpts"]),
     "synthetic_books": ("books", "books/corpus", ["books/answers"]),
+    "book_diversity": ("books", "books/diversity", ["books/corpus"]),
+    "book_annotations": ("books", "books/annotations", ["books/corpus"]),
     "benchmark_tables": (
         "report",
         "report/tables",
@@ -299,21 +303,11 @@ def _variant(made: Path, variant: str, used: list[str], place: int) -> None:
 def open_run(root: Path, name: str) -> Run:
     """What a stage function gets, in a workspace whose inputs are taken as fresh."""
     graph = load_graph(root)
-    runtime = Runtime(
-        workers=1,
-        jobs=1,
-        concurrency=1,
-        teacher_url=None,
-        teacher_key_env="",
-        max_cost_usd=None,
-        log_seconds=60.0,
-        checkpoint_seconds=60.0,
-    )
     run = Run(
         graph,
         graph.stages[name],
         pending=root / "pending" / name,
-        runtime=runtime,
+        runtime=one_by_one(),
         reporter=Reporter(name),
     )
     shutil.rmtree(run.out, ignore_errors=True)

@@ -171,7 +171,7 @@ def test_overlap_with_benchmarks_is_told_as_items_found_among_those_looked_for()
 
 
 def test_text_from_artifacts_cannot_break_the_page(made):
-    file = made / "artifacts/topics/summary.json"
+    file = made / "artifacts/topics/seeds/summary.json"
     before = file.read_text("utf-8")
     try:
         write_json(file, {"rows": 3, "cost_usd": 0.0, "note": "<script>alert(1)</script>"})

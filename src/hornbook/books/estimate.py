@@ -2,9 +2,10 @@
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,23 +13,29 @@ import yaml
 from pydantic import TypeAdapter
 
 from hornbook.artifacts import read_json, read_table
-from hornbook.books.answers import book_requests
-from hornbook.books.config import Answers
+from hornbook.books.config import Answers, Prompts
+from hornbook.books.plan import planned, request
 from hornbook.errors import InputError
-from hornbook.runtime import load_runtime
+from hornbook.runtime import Runtime, load_runtime
 from hornbook.stage import shared_folder
-from hornbook.teacher.ask import request_body, request_hash
 from hornbook.teacher.budget import cost_usd, price_of
 from hornbook.teacher.config import Teacher
+from hornbook.teacher.endpoints import endpoints, places
+from hornbook.teacher.requests import Request, request_body, request_hash
 from hornbook.teacher.store import AnswerStore
-from hornbook.topics.config import Topics
-from hornbook.topics.seeds import draw
+from hornbook.topics.config import Selection
+from hornbook.topics.seeds import topic_id
+from hornbook.topics.selection import select
 from hornbook.topics.sources import read_topics
 
 LETTERS_PER_TOKEN = 4  # English in the vocabularies of GPT models, as OpenAI's help page has it
 FEW = 200_000  # requests that are looked up in the store one by one
 SAMPLE = 500  # answers whose calls tell the pace
-ANSWERS = "artifacts/books/answers"
+ANSWERS, EXCERPTS, SEEDS = (
+    "artifacts/books/answers",
+    "artifacts/books/excerpts",
+    "artifacts/topics/seeds",
+)
 
 
 class Figure(NamedTuple):
@@ -47,7 +54,7 @@ class Estimate:
     prompt: Figure  # tokens an answer
     completion: Figure
     seconds: Figure | None  # a call; None where nobody has measured it
-    concurrency: int
+    runtime: Runtime
     teacher: Teacher
 
     @property
@@ -57,17 +64,59 @@ class Estimate:
 
     @property
     def usd(self) -> float:
-        """Dollars for the missing answers."""
+        """Dollars for the missing answers over the configured transport."""
         price = price_of(self.teacher)
         tokens = self.prompt.value * self.missing, self.completion.value * self.missing
-        return cost_usd(price, round(tokens[0]), round(tokens[1]))
+        factor = price.batch if self.runtime.transport == "batch" else 1.0
+        return cost_usd(price, round(tokens[0]), round(tokens[1])) * factor
+
+    @property
+    def concurrency(self) -> int:
+        """Calls at a time over all endpoints."""
+        return sum(places(one, self.runtime) for one in endpoints(self.runtime))
+
+    @property
+    def bounds(self) -> dict[str, float]:
+        """Hours by each thing that limits the rate; the largest is the estimate."""
+        found: dict[str, float] = {}
+        if self.seconds is not None:
+            calls = f"{self.concurrency} calls at a time, {self.seconds.value:.3g} s each"
+            hours = self.missing * self.seconds.value / self.concurrency / 3600
+            found[f"{calls} ({self.seconds.origin})"] = hours
+        requests = _total_rate(self.runtime, "requests_per_minute")
+        if requests:
+            found[f"{requests:,.0f} requests a minute"] = self.missing / requests / 60
+        tokens = _total_rate(self.runtime, "tokens_per_minute")
+        if tokens:
+            each = self.prompt.value + self.completion.value
+            found[f"{tokens:,.0f} tokens a minute"] = self.missing * each / tokens / 60
+        return found
 
     @property
     def hours(self) -> float | None:
-        """Hours at the configured concurrency."""
-        if self.seconds is None:
-            return None
-        return self.missing * self.seconds.value / self.concurrency / 3600
+        """Hours at the configured rate; None where nothing says how fast it is."""
+        return max(self.bounds.values(), default=None)
+
+
+def _total_rate(runtime: Runtime, name: str) -> float | None:
+    """A limit summed over the endpoints; None where one of them has none."""
+    rates = [getattr(one, name) or getattr(runtime, name) for one in endpoints(runtime)]
+    return None if None in rates else sum(rates)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The prompts of an experiment, as far as they are known before its stages ran."""
+
+    settings: Answers
+    prompts: Prompts
+    topics: Sequence[Mapping[str, Any]]
+    excerpts: Sequence[Mapping[str, Any]]
+
+    def requests(self, count: int | None = None) -> Iterator[Request]:
+        """The first `count` of them."""
+        books = planned(self.settings, self.prompts, self.topics, self.excerpts)
+        return (request(self.prompts, book) for book in islice(books, count))
 
 
 def estimate(
@@ -86,29 +135,46 @@ def estimate(
     """
     teacher = TypeAdapter(Teacher).validate_python(params["teacher"])
     price_of(teacher)
-    settings = TypeAdapter(Answers).validate_python(params["books"]["answers"])
-    topics = TypeAdapter(Topics).validate_python(params["topics"])
-    rows = draw(read_topics(root / params["data"]["topics"]).topics, topics)
-    prompt, completion = _per_answer(root, teacher, settings, rows)
+    plan = _plan(root, params)
+    prompt, completion = _per_answer(root, teacher, plan)
     if answer_tokens is not None:
         completion = Figure(answer_tokens, "--answer-tokens")
-    answers = len(rows) * settings.variations
-    if tokens is not None:
-        answers = round(tokens / completion.value)
+    answers = plan.settings.count if tokens is None else round(tokens / completion.value)
     return Estimate(
         answers=answers,
-        stored=_stored(root, teacher, settings, rows) if tokens is None else None,
+        stored=_stored(root, teacher, plan) if tokens is None else None,
         prompt=prompt,
         completion=completion,
         seconds=_pace(root, teacher) if seconds is None else Figure(seconds, "--answer-seconds"),
-        concurrency=load_runtime(root).concurrency,
+        runtime=load_runtime(root),
         teacher=teacher,
     )
 
 
-def _per_answer(
-    root: Path, teacher: Teacher, settings: Answers, rows: list[dict[str, Any]]
-) -> tuple[Figure, Figure]:
+def _plan(root: Path, params: Mapping[str, Any]) -> Plan:
+    """Over the topics that the last run chose, where it read the same source; else chosen now."""
+    books = params["books"]
+    file, excerpts = root / SEEDS / "topics.parquet", root / EXCERPTS / "excerpts.parquet"
+    selection = TypeAdapter(Selection).validate_python(params["topics"]["selection"])
+    rows = read_table(file).to_pylist() if file.exists() else []
+    if not rows or {row["domain"] for row in rows} != _weighted(selection):
+        known = read_topics(root / params["topics"]["source"]).topics
+        rows = [
+            topic._asdict() | {"topic_id": topic_id(topic)} for topic in select(known, selection)
+        ]
+    return Plan(
+        TypeAdapter(Answers).validate_python(books["answers"]),
+        TypeAdapter(Prompts).validate_python(books["prompts"]),
+        rows,
+        read_table(excerpts).to_pylist() if excerpts.exists() else [],
+    )
+
+
+def _weighted(selection: Selection) -> set[str]:
+    return {domain for domain, weight in selection.weights.items() if weight > 0}
+
+
+def _per_answer(root: Path, teacher: Teacher, plan: Plan) -> tuple[Figure, Figure]:
     """Tokens of a prompt and of an answer: as the last run had them, else what is known before."""
     file = root / ANSWERS / "summary.json"
     last = read_json(file) if file.exists() else {}
@@ -118,28 +184,27 @@ def _per_answer(
             Figure(last["prompt_tokens"] / last["rows"], origin),
             Figure(last["completion_tokens"] / last["rows"], origin),
         )
-    asked = [request for _, (request, _) in book_requests(replace(settings, variations=1), rows)]
-    letters = sum(len(message.content) for request in asked for message in request.messages)
+    # a plan goes through its domains one after the other: all of them have to be in the sample
+    few = replace(plan, settings=replace(plan.settings, count=min(plan.settings.count, SAMPLE)))
+    asked = list(few.requests())
+    letters = sum(len(message.content) for one in asked for message in one.messages)
     return (
         Figure(letters / len(asked) / LETTERS_PER_TOKEN, f"{LETTERS_PER_TOKEN} letters a token"),
         Figure(teacher.max_tokens, "teacher.max_tokens, the most there can be"),
     )
 
 
-def _stored(
-    root: Path, teacher: Teacher, settings: Answers, rows: list[dict[str, Any]]
-) -> int | None:
+def _stored(root: Path, teacher: Teacher, plan: Plan) -> int | None:
     """How many of the requests are answered in the store."""
     folder = shared_folder(root) / "store" / "teacher"
     if not folder.exists():
         return 0
-    if len(rows) * settings.variations > FEW:
+    if plan.settings.count > FEW:
         return None
-    asked = [request for _, (request, _) in book_requests(settings, rows)]
-    hashes = [request_hash(request_body(teacher, request)) for request in asked]
+    hashes = [request_hash(request_body(teacher, one)) for one in plan.requests()]
     with closing(AnswerStore(folder)) as store:
-        paid = store.costs(sorted(set(hashes)))
-    return sum(digest in paid for digest in hashes)
+        known = store.known(sorted(set(hashes)))
+    return sum(digest in known for digest in hashes)
 
 
 def _pace(root: Path, teacher: Teacher) -> Figure | None:
@@ -157,14 +222,19 @@ def _pace(root: Path, teacher: Teacher) -> Figure | None:
 
 def lines(found: Estimate) -> list[str]:
     """The estimate as a person reads it."""
-    price, pace = price_of(found.teacher), found.seconds
+    price = price_of(found.teacher)
+    is_batch = found.runtime.transport == "batch"
     stored = "" if found.stored is None else f"{found.stored:,} of them are stored and cost nothing"
     asked = f"{found.missing:,} answers to ask for"
     prices = f"at {price.prompt:g} and {price.completion:g} USD per million tokens"
+    if is_batch:
+        prices += f", times {price.batch:g} in batches"
     hours = ("hours", "unknown", "nobody has measured this teacher; --answer-seconds S")
-    if pace is not None:
-        note = f"{found.concurrency} calls at a time, {pace.value:.3g} s each ({pace.origin})"
-        hours = ("hours", f"{found.hours:,.2f}", note)
+    if is_batch:
+        hours = ("hours", "up to 24", "a batch; how many at a time is the provider's decision")
+    elif found.hours is not None:
+        slowest = max(found.bounds, key=lambda name: found.bounds[name])
+        hours = ("hours", f"{found.hours:,.2f}", slowest)
     rows = [
         ("teacher", found.teacher.model, ""),
         ("answers", f"{found.answers:,}", stored),
@@ -173,7 +243,16 @@ def lines(found: Estimate) -> list[str]:
         ("cost", f"{found.usd:,.2f} USD", f"{asked}, {prices}"),
         hours,
     ]
+    caps = {"max_cost_usd": found.usd, "max_total_tokens": found.missing * _both(found)}
+    for name, needed in caps.items():
+        cap = getattr(found.runtime, name)
+        if cap is not None and needed > cap:
+            rows.append(("cap", f"{cap:,g}", f"runtime.{name} stops the stage before its end"))
     return [f"{name:<15}{value:>20}  {note}".rstrip() for name, value, note in rows]
+
+
+def _both(found: Estimate) -> float:
+    return found.prompt.value + found.completion.value
 
 
 def _tokens(name: str, figure: Figure, answers: int) -> tuple[str, str, str]:
