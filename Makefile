@@ -45,4 +45,4 @@ lint: env ## ruff, pyright, the conf and dvc.yaml checks
 	@$(BIN)/hornbook compose --check && $(BIN)/hornbook code-deps
 
 bench: env ## side by side with peers, into docs/performance.md
-	@set -e; for file in bench/*.py; do $(BIN)/python "$$file"; done
+	@$(BIN)/python bench/every.py

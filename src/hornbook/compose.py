@@ -164,7 +164,10 @@ def _file_of(conf: Path, path: Sequence[str], choices: Mapping[str, str]) -> str
     """The file that gives the key at `path` its value: the group's option, or one it builds on."""
     if not path or path[0] not in choices:
         return "conf/config.yaml"
-    group, name = path[0], choices[path[0]]
+    # a group within a group, such as books/prompts, has files of its own
+    depth = 2 if "/".join(path[:2]) in choices else 1
+    group = "/".join(path[:depth])
+    name, path = choices[group], path[depth - 1 :]
     first = f"conf/{group}/{name}.yaml"
     while True:
         file = conf / group / f"{name}.yaml"
@@ -212,9 +215,11 @@ def check_params(root: Path, overrides: Sequence[str] = ()) -> list[str]:
 
 def _groups(root: Path) -> str:
     """The config groups with their options, as the end of `--help`."""
-    folders = sorted(folder for folder in (root / "conf").glob("*/") if folder.name != _RUNTIME)
-    rows = [(f.name, sorted(file.stem for file in f.glob("*.yaml"))) for f in folders]
-    return "\n".join(f"  {name:<12}{' | '.join(options)}" for name, options in rows if options)
+    conf = root / "conf"
+    folders = sorted(folder for folder in conf.glob("*/") if folder.name != _RUNTIME)
+    folders += sorted(folder for folder in conf.glob("*/prompts/"))
+    rows = [(f.relative_to(conf), sorted(file.stem for file in f.glob("*.yaml"))) for f in folders]
+    return "\n".join(f"  {name!s:<15}{' | '.join(options)}" for name, options in rows if options)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -10,7 +10,7 @@ from hornbook.errors import ArtifactError
 from hornbook.lineage.manifest import load_graph, load_lock
 from hornbook.report.charts import dots, thinned, ticks
 from hornbook.report.lineage_drawing import Node, place, reduced
-from hornbook.report.report import read_curve, report
+from hornbook.report.report import pictures, read_curve, report
 from hornbook.report.statistics import facts
 from tests.report.sample import open_run
 
@@ -180,3 +180,10 @@ def test_text_from_artifacts_cannot_break_the_page(made):
         assert "<script>alert" not in (run.out / "report.html").read_text("utf-8")
     finally:
         file.write_text(before)
+
+
+def test_pictures_that_the_manifest_shows_stand_on_the_page_itself(tmp_path):
+    (tmp_path / "coverage.png").write_bytes(b"\x89PNG")
+    meta = {"group": "topics", "show": ["coverage.png", "absent.png", "summary.json"]}
+    assert pictures(tmp_path, meta) == ("data:image/png;base64,iVBORw==",)
+    assert pictures(tmp_path, meta | {"group": "report"}) == ()

@@ -32,8 +32,8 @@ def _bars(axes: Any, groups: dict[str, Any], axis: str) -> None:  # noqa: ANN401
               color="#e69f00", label="self-similarity (lower is more diverse)")  # fmt: skip
     axes.set_yticks(list(places), names)
     axes.set_xlim(0, 1)
-    axes.set_title(f"by {axis}")
-    axes.legend(fontsize="small")
+    axes.set_ylabel(axis)
+    axes.legend(fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.06))
 
 
 def _growth(axes: Any, groups: dict[str, Any], axis: str, colors: Any) -> None:  # noqa: ANN401

@@ -58,6 +58,7 @@ def dedup(run: Run) -> None:
     run.expect("documents", document_frame(run.out), settings.expectations, "id")
     run.summary(
         rows=len(own) - len(removed),
+        duplicate_rate=round(len(removed) / max(len(own), 1), 6),
         dropped=dict(sorted(Counter(row["reason"] for row in removed).items())),
         dropped_against=dict(sorted(Counter(row["kept_corpus"] for row in removed).items())),
     )

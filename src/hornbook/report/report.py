@@ -1,5 +1,6 @@
 """Stage `report`: one static page in which every number names the artifact it came from."""
 
+import base64
 import csv
 from collections.abc import Sequence
 from pathlib import Path
@@ -76,9 +77,19 @@ def _artifacts(run: Run, graph: Graph, lock: dict[str, LockEntry]) -> list[Artif
                 params=stage.params,
                 summary=parse_summary(folder),
                 checks=_checks(folder),
+                pictures=pictures(folder, stage.meta),
             )
         )
     return found
+
+
+def pictures(folder: Path, meta: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever dvc.yaml holds
+    """The pictures that `dvc.yaml` says to show of an artifact, as data: URLs."""
+    if _group(meta) == "report":  # the page draws those itself
+        return ()
+    files = [folder / name for name in meta.get("show", ()) if name.endswith(".png")]
+    contents = [base64.b64encode(file.read_bytes()).decode() for file in files if file.exists()]
+    return tuple(f"data:image/png;base64,{content}" for content in contents)
 
 
 def _checks(folder: Path) -> dict[str, Any]:

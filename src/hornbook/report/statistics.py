@@ -24,6 +24,7 @@ class Artifact:
     params: tuple[str, ...]
     summary: Mapping[str, Any]
     checks: Mapping[str, Any]
+    pictures: tuple[str, ...] = ()  # as data: URLs, those that dvc.yaml says to show
 
     @property
     def instance(self) -> str:

@@ -85,10 +85,14 @@ def _joined(runtime: Runtime) -> Any:  # noqa: ANN401 - Ray is optional
             "or HORNBOOK_COMPUTE=local"
         ) from error
     if not ray.is_initialized():
+        is_here = not os.environ.get("RAY_ADDRESS")
         try:
-            local = {"num_cpus": runtime.workers, "include_dashboard": False}
-            extra = {} if os.environ.get("RAY_ADDRESS") else local
-            ray.init(log_to_driver=False, configure_logging=False, **extra)
+            ray.init(
+                num_cpus=runtime.workers if is_here else None,
+                include_dashboard=False if is_here else None,
+                log_to_driver=False,
+                configure_logging=False,
+            )
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise TeacherError(
                 f"no Ray cluster at RAY_ADDRESS={os.environ.get('RAY_ADDRESS', 'this machine')}: "

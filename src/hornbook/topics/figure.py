@@ -3,6 +3,8 @@
 import io
 from typing import Any
 
+from hornbook.topics.coverage import FEW
+
 LEVEL_COLORS = ("#22577a", "#38a3a5", "#57cc99", "#c7f9cc", "#f4a261", "#e76f51", "#b0b0b0")
 
 
@@ -32,7 +34,7 @@ def _domains(axes: Any, found: dict[str, Any]) -> None:  # noqa: ANN401 - matplo
         start = [a + b for a, b in zip(start, widths, strict=True)]
     axes.set_title(f"{found['topics']:,} topics by domain")
     axes.set_xlabel("topics")
-    axes.legend(title="Bloom's level", fontsize="small")
+    axes.legend(title="Bloom's level", fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
 
 
 def _levels(axes: Any, found: dict[str, Any]) -> None:  # noqa: ANN401 - matplotlib
@@ -58,7 +60,8 @@ def _gaps(axes: Any, found: dict[str, Any]) -> None:  # noqa: ANN401 - matplotli
     rows = sorted(found["benchmark_subjects"], key=lambda row: (row["topics"], row["subject"]))[:20]
     names = [f"{row['subject']} ({row['benchmark']})" for row in rows][::-1]
     axes.barh(names, [row["topics"] for row in rows][::-1], color="#e76f51")
-    axes.set_xlim(0, max([5, *(row["topics"] * 1.05 for row in rows)]))
-    axes.set_title("thinnest of the subjects that benchmarks name")
+    axes.set_xlim(0, max([FEW, *(row["topics"] * 1.05 for row in rows)]))
+    few, known = len(found["gaps"]), len(found["benchmark_subjects"])
+    axes.set_title(f"thinnest of {known} subjects that benchmarks name; {few} have under {FEW}")
     axes.set_xlabel("topics that mention one of the subject's words")
     axes.tick_params(axis="y", labelsize="small")
