@@ -9,7 +9,9 @@ HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "performance.md"
 HEAD = """# Performance
 
-Ours beside named peers, in one run on one machine, in CPU time; medians. `make bench` writes this page. The last line of each block is what `bench/{{NAME}}.py` returns; its docstring says what the keys mean. A ratio holds where a time does not: compare ratios.
+Ours beside named peers, in one run on one machine, in CPU time; medians. `make bench` writes this
+page. The last line of each block is what the bench returns; its docstring says what the keys mean.
+A ratio holds where a time does not: compare ratios.
 
 {machine}, Python {python}.
 """
@@ -22,7 +24,9 @@ def main() -> None:
         if file.name == Path(__file__).name:
             continue
         print(f"bench/{file.name}", flush=True)
-        done = subprocess.run([sys.executable, str(file)], capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, str(file)], capture_output=True, text=True, check=False
+        )
         print(done.stdout, flush=True)
         if done.returncode:
             raise SystemExit(f"bench/{file.name} failed:\n{done.stderr[-2000:]}")
