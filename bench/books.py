@@ -23,9 +23,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-HERE = Path(__file__).resolve().parent
-PEERS = HERE / "peers"
-BIN = Path(sys.executable).parent
+from peer import PEERS, python_of
+
 SHORT, LONG = 500, 3000
 
 
@@ -73,23 +72,6 @@ def serving() -> Generator[str]:
         process.wait()
 
 
-def peer_environment(name: str) -> Path:
-    """The Python of a peer's own environment, made once from its pinned file."""
-    folder = HERE / ".peers" / name
-    python = folder / "bin" / "python"
-    if not (folder / ".made").exists():
-        print(f"making {folder.relative_to(HERE.parent)}", flush=True)
-        uv = str(BIN / "uv")
-        subprocess.run([uv, "venv", "-q", "--clear", "-p", sys.executable, folder], check=True)
-        links = os.environ.get("PIP_FIND_LINKS")
-        extra = ["--find-links", links] if links else []
-        file = PEERS / f"{name}.txt"
-        install = [uv, "pip", "install", "-q", "--python", python, *extra, "-r", file]
-        subprocess.run(list(map(str, install)), check=True)
-        (folder / ".made").touch()
-    return python
-
-
 def commands(url: str, folder: Path, with_distilabel: bool) -> dict[str, list[str]]:
     """How each client is called, but for the number of requests."""
     found = {
@@ -98,7 +80,7 @@ def commands(url: str, folder: Path, with_distilabel: bool) -> dict[str, list[st
         "hornbook": [sys.executable, f"{PEERS}/hornbook_client.py", url, "{n}", str(folder)],
     }
     if with_distilabel:
-        python = str(peer_environment("distilabel"))
+        python = str(python_of("distilabel"))
         found["distilabel"] = [python, f"{PEERS}/distilabel_client.py", url, "{n}"]
     return found
 

@@ -25,6 +25,7 @@ BYTES_DEPEND_ON = (
     "rensa",
     "resiliparse",
     "scikit-learn",
+    "selectolax",
     "tiktoken",
     "tokenizers",
     "torch",

@@ -2,6 +2,8 @@
 
 import re
 
+from hornbook.web.layout import plain_text
+from hornbook.web.main_content import STRIPPED, main_element
 from hornbook.web.readers import Page
 
 MASKS = (
@@ -15,6 +17,7 @@ MASKS = (
         "<phone>",
     ),
 )
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 BLANK = re.compile(r"\n{3,}")
 
 
@@ -22,13 +25,15 @@ def main_text(page: Page) -> str:
     """The main content as plain text, paragraphs on lines of their own."""
     if page.html is None:
         return tidy(page.text or "")
-    from resiliparse.extract.html2text import extract_plain_text
     from resiliparse.parse.encoding import bytes_to_str, detect_encoding
+    from selectolax.lexbor import LexborHTMLParser
 
     encoding = detect_encoding(page.html) or page.charset or "utf-8"
-    html = bytes_to_str(page.html, encoding)
-    text = extract_plain_text(html, main_content=True, alt_texts=False, list_bullets=True)
-    return tidy(str(text))
+    # lexbor reads UTF-8 itself, and replaces what is none
+    is_utf8 = encoding == "utf-8" and not page.html.startswith(BYTE_ORDER_MARK)
+    tree = LexborHTMLParser(page.html if is_utf8 else bytes_to_str(page.html, encoding))
+    tree.strip_tags(STRIPPED)
+    return tidy(plain_text(main_element(tree.body))) if tree.body is not None else ""
 
 
 def tidy(text: str) -> str:
