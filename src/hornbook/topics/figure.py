@@ -62,6 +62,8 @@ def _gaps(axes: Any, found: dict[str, Any]) -> None:  # noqa: ANN401 - matplotli
     axes.barh(names, [row["topics"] for row in rows][::-1], color="#e76f51")
     axes.set_xlim(0, max([FEW, *(row["topics"] * 1.05 for row in rows)]))
     few, known = len(found["gaps"]), len(found["benchmark_subjects"])
-    axes.set_title(f"thinnest of {known} subjects that benchmarks name; {few} have under {FEW}")
+    axes.set_title(
+        f"thinnest of {known} subjects that benchmarks name,\n{few} have under {FEW} topics"
+    )
     axes.set_xlabel("topics that mention one of the subject's words")
     axes.tick_params(axis="y", labelsize="small")
