@@ -74,9 +74,10 @@ def load_runtime(root: Path) -> Runtime:
         return TypeAdapter(Runtime).validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
-        key = str(first["loc"][0]) if first["loc"] else "runtime"
-        allowed = ", ".join(sorted(Runtime.__dataclass_fields__))
+        where = [str(part) for part in first["loc"]] or ["runtime"]
+        kind = Endpoint if where[0] == "endpoints" and len(where) > 1 else Runtime
         raise ConfigError(
-            f"runtime.{key}={first['input']!r} in {origin.get(key, 'conf/runtime/default.yaml')}: "
-            f"{first['msg']}; the runtime keys are {allowed}"
+            f"runtime.{'.'.join(where)}={first['input']!r} in "
+            f"{origin.get(where[0], 'conf/runtime/default.yaml')}: {first['msg']}; the keys are "
+            f"{', '.join(sorted(kind.__dataclass_fields__))}"
         ) from error

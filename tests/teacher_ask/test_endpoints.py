@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from hornbook.errors import BudgetError, ConfigError, TeacherError
-from hornbook.runtime import Endpoint
+from hornbook.runtime import Endpoint, load_runtime
 from hornbook.teacher import endpoints
 from hornbook.teacher.ask import ask_all
+from tests.made_run import CONF
 from tests.teacher_ask.conftest import TEACHER, Classroom, questions
 from tests.teacher_ask.faults import Fault, always, serving
 
@@ -153,3 +154,20 @@ def test_two_ways_to_name_endpoints_at_once_are_refused(classroom: Classroom) ->
         ConfigError, match=r"teacher_url=http://a/v1 and runtime.endpoints are both"
     ):
         classroom.ask(questions(1), teacher_url="http://a/v1", endpoints=[Endpoint(url="http://b")])
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("[{url: 'http://a/v1', wait: 2}]", r"runtime.endpoints.0.wait=2 in the .*HORNBOOK_ENDPOI"),
+        ("[{url: 'http://a/v1', weight: -1}]", r"endpoints.0.weight=-1.*greater than 0"),
+        ("[{weight: 1}]", r"endpoints.0.url=.*Field required; the keys are concurrency, key_env"),
+        ("http://a", r"runtime.endpoints='http://a'.*valid list; the keys are batch_requests"),
+    ],
+)
+def test_a_wrong_endpoint_is_named_with_the_keys_it_may_have(
+    monkeypatch: pytest.MonkeyPatch, value: str, message: str
+) -> None:
+    monkeypatch.setenv("HORNBOOK_ENDPOINTS", value)
+    with pytest.raises(ConfigError, match=message):
+        load_runtime(CONF.parent)
