@@ -197,3 +197,25 @@ def test_a_refused_batch_and_an_endpoint_without_batches_are_named(classroom: Cl
 def test_batches_and_ray_exclude_each_other(classroom: Classroom) -> None:
     with pytest.raises(ConfigError, match=r"transport=batch and runtime\.compute=ray"):
         classroom.ask(questions(1), compute="ray", **BATCH)
+
+
+def test_a_key_that_the_batch_api_repeats_is_struck_out(
+    classroom: Classroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def repeat(batch: dict[str, Any]) -> dict[str, Any]:
+        raise BadRequestError(401, "bad key sk-secret-1234")
+
+    monkeypatch.setenv("THE_KEY", "sk-secret-1234")
+    with desk() as (odd, url):
+        odd.list = lambda: repeat({})  # type: ignore[method-assign]
+        with pytest.raises(TeacherError, match=r"status_401.*bad key \*\*\*") as raised:
+            classroom.ask(questions(1), teacher_url=url, teacher_key_env="THE_KEY", **BATCH)
+    assert "sk-secret" not in str(raised.value)
+
+
+def test_a_twin_that_comes_after_its_answer_is_not_asked_again(classroom: Classroom) -> None:
+    with desk() as (odd, url):
+        twins = [*questions(40), *questions(40)]
+        answers = classroom.ask(twins, teacher_url=url, **(BATCH | {"batch_requests": 2}))
+        assert sum(odd.created) == 40
+    assert answers[:40] == answers[40:]

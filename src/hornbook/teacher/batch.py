@@ -47,18 +47,30 @@ async def collect_left_behind(
     """Fetch what an earlier run had sent to these endpoints and did not live to see."""
     lines = {line.url: line for line in board.lines}
     left = [batch for batch in store.open_batches() if batch.endpoint in lines]
-    for batch in left:
-        run.log(f"collecting batch {batch.name}, sent by an earlier run")
-        line = lines[batch.endpoint]
-        client = _client(line)
-        found = batch.id or await _find(client, batch.name)
-        if found is None:  # it was entered and never created
-            store.close_batch(batch.name, unsent(batch))
-            continue
-        store.name_batch(batch.name, found)
-        while (done := await _outcomes(client, batch._replace(id=found), store, budget)) is None:
-            await asyncio.sleep(run.runtime.poll_seconds)
-        store.close_batch(batch.name, done)
+    with run.progress(len(left), "batches", "collecting what an earlier run sent") as progress:
+        for batch in left:
+            await _collect(run, store, budget, _client(lines[batch.endpoint]), batch, progress)
+            progress.advance()
+
+
+async def _collect(
+    run: Run,
+    store: AnswerStore,
+    budget: Budget,
+    client: "AsyncOpenAI",
+    batch: Batch,
+    progress: Progress,
+) -> None:
+    """Wait for one batch and enter its outcomes."""
+    found = batch.id or await _find(client, batch.name)
+    if found is None:  # it was entered and never created
+        store.close_batch(batch.name, unsent(batch))
+        return
+    store.name_batch(batch.name, found)
+    while (done := await _outcomes(client, batch._replace(id=found), store, budget)) is None:
+        await asyncio.sleep(run.runtime.poll_seconds)
+        progress.advance(0)
+    store.close_batch(batch.name, done)
 
 
 def unsent(batch: Batch) -> list[Outcome]:
@@ -98,6 +110,7 @@ class Batches:
                     raise self.budget.exhausted(self._most(left_over[1]))
                 return
             await asyncio.sleep(self.run.runtime.poll_seconds)
+            progress.advance(0)  # a batch may take hours: say that it is waited for
             for pending in list(self.pending):
                 client = _client(pending.line)
                 done = await _outcomes(client, pending.batch, self.store, self.budget)
@@ -122,7 +135,7 @@ class Batches:
             one = self.again.popleft() if self.again else next(self.todo, None)
             if one is None:
                 break
-            if one[0] in self.bodies:  # its twin is under way
+            if one[0] in self.bodies or self.store.known([one[0]]):  # its twin is under way or done
                 continue
             if not self.budget.has_room(self._most(one[1])):
                 return chunk, one
@@ -147,7 +160,7 @@ class Batches:
         )
         content = "".join(lines).encode()
         file = await _tried(
-            lambda: client.files.create(file=("batch.jsonl", content), purpose="batch")
+            client, lambda: client.files.create(file=("batch.jsonl", content), purpose="batch")
         )
 
         async def create() -> str:
@@ -163,7 +176,7 @@ class Batches:
             )
             return made.id
 
-        batch = batch._replace(id=await _tried(create))
+        batch = batch._replace(id=await _tried(client, create))
         self.store.name_batch(batch.name, str(batch.id))
         return Pending(line, batch, held)
 
@@ -211,7 +224,7 @@ async def ask_in_batches(
         await Batches(run, caller, board, todo).ask(progress, faults, failed)
 
 
-async def _tried(act: Callable[[], Awaitable[T]]) -> T:
+async def _tried(client: "AsyncOpenAI", act: Callable[[], Awaitable[T]]) -> T:
     """What a call to the endpoint gives, after retries.
 
     Raises:
@@ -225,11 +238,12 @@ async def _tried(act: Callable[[], Awaitable[T]]) -> T:
         except openai.APIError as error:
             fault: Fault = of_error(error)
             if fault.remedy != "retry" or attempt == ATTEMPTS - 1:
+                said = (fault.message or str(error)).replace(client.api_key, "***")
                 raise TeacherError(
-                    f"the Batch API failed ({fault.kind}): {fault.message or error}; batches sent "
+                    f"the Batch API failed ({fault.kind}): {said}; batches sent "
                     f"are kept and collected by the next run; an endpoint without a Batch API "
                     f"needs HORNBOOK_TRANSPORT=chat"
-                ) from error
+                ) from None  # the error itself may repeat the key
             pause = min(FIRST_WAIT_SECONDS * 2**attempt, LONGEST_WAIT_SECONDS)
             await asyncio.sleep(max(fault.wait_seconds, pause))
     raise AssertionError("the last attempt returns or raises")
@@ -258,7 +272,7 @@ async def _find(client: "AsyncOpenAI", name: str) -> str | None:
                 return batch.id
         return None
 
-    return await _tried(look)
+    return await _tried(client, look)
 
 
 async def _outcomes(
@@ -266,13 +280,13 @@ async def _outcomes(
 ) -> list[Outcome] | None:
     """What became of each call of a batch, in their order; None while it is under way."""
     assert batch.id is not None, "a batch is polled after it has an id"
-    found = await _tried(lambda: client.batches.retrieve(str(batch.id)))
+    found = await _tried(client, lambda: client.batches.retrieve(str(batch.id)))
     if found.status not in OVER:
         return None
     replies: dict[str, dict[str, Any]] = {}
     for file in (found.output_file_id, found.error_file_id):
         if file:
-            content = await _tried(lambda file=file: client.files.content(file))
+            content = await _tried(client, lambda file=file: client.files.content(file))
             rows = (json.loads(line) for line in content.text.splitlines() if line.strip())
             replies |= {row["custom_id"]: row for row in rows}
     said = "; ".join(error.message or "" for error in getattr(found.errors, "data", None) or ())

@@ -81,7 +81,7 @@ def _joined(runtime: Runtime) -> Any:  # noqa: ANN401 - Ray is optional
         import ray
     except ImportError as error:
         raise TeacherError(
-            "runtime.compute=ray needs Ray, which is not installed: pip install 'hornbook[ray]', "
+            "runtime.compute=ray needs Ray, which is not installed: pip install ray, "
             "or HORNBOOK_COMPUTE=local"
         ) from error
     if not ray.is_initialized():
