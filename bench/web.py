@@ -20,13 +20,14 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections import Counter
 from pathlib import Path
 
 from peer import HERE, PEERS, python_of
 
+sys.path.insert(0, str(HERE.parent))
+from tests.web.articles import f1
+
 DATA = Path(os.environ.get("HORNBOOK_SHARED_DATA", HERE.parent.parent / "shared" / "data"))
-WORD = re.compile(r"\w+")
 TAG = re.compile(r"<(script|style)\b.*?</\1>|<[^>]+>", re.DOTALL | re.IGNORECASE)
 KEYS = (
     "extraction_ratio",
@@ -71,25 +72,9 @@ def readability(folder: Path) -> tuple[Path, dict[str, str]]:
     return pages, truth
 
 
-def shingles(text: str) -> Counter[tuple[str, ...]]:
-    """Runs of four words."""
-    words = WORD.findall(text)
-    return Counter(tuple(words[n : n + 4]) for n in range(max(1, len(words) - 3)) if words)
-
-
-def f1(truth: dict[str, str], found: dict[str, str], keys: list[str]) -> float:
-    """Of mean precision and mean recall, as the benchmark has it."""
-    precisions: list[float] = []
-    recalls: list[float] = []
-    for key in keys:
-        one, other = shingles(truth[key]), shingles(found[key])
-        both = sum((one & other).values())
-        if other:
-            precisions.append(both / sum(other.values()))
-        if one:
-            recalls.append(both / sum(one.values()))
-    precision, recall = statistics.mean(precisions), statistics.mean(recalls)
-    return 2 * precision * recall / (precision + recall)
+def score(truth: dict[str, str], found: dict[str, str], names: list[str]) -> float:
+    """F1 over some of the pages."""
+    return f1((truth[name], found[name]) for name in names)
 
 
 def extracted(name: str, pages: Path, out: Path) -> tuple[dict[str, str], list[float]]:
@@ -120,7 +105,7 @@ def main() -> None:
                 found, seconds = extracted(peer, pages, folder / f"{peer}.json")
                 rates = [len(keys) / one for one in seconds]
                 speeds[peer] = statistics.median(rates)
-                whole, half = f1(truth, found, keys), f1(truth, found, kept)
+                whole, half = score(truth, found, keys), score(truth, found, kept)
                 print(f"{what:<14}{peer:<14}{speeds[peer]:>12.0f}{max(rates) - min(rates):>8.0f}"
                       f"{whole:>8.3f}{half:>9.3f}", flush=True)  # fmt: skip
                 prefix = "extraction" if what == "articles" else "readability"

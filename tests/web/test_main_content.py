@@ -2,8 +2,6 @@
 
 import gzip
 import json
-import re
-import statistics
 import time
 from collections import Counter
 from pathlib import Path
@@ -12,9 +10,9 @@ import pytest
 
 from hornbook.web.extract import main_text
 from hornbook.web.readers import Page, reader_of
+from tests.web.articles import f1
 
 STORY = "The river carries sand, stones and leaves down to the sea every single day. "
-WORD = re.compile(r"\w+")
 
 
 def text(html: str) -> str:
@@ -69,27 +67,6 @@ def test_hostile_markup_ends_in_text_and_soon(html: str) -> None:
     page = Page("u", html.encode("utf-8", "surrogatepass"), None, None)
     assert isinstance(main_text(page), str)
     assert time.process_time() - started < 20
-
-
-def shingles(content: str) -> Counter[tuple[str, ...]]:
-    """Runs of four words, as the article-extraction benchmark counts them."""
-    words = WORD.findall(content)
-    return Counter(tuple(words[n : n + 4]) for n in range(max(1, len(words) - 3)) if words)
-
-
-def f1(pairs: list[tuple[str, str]]) -> float:
-    """Of mean precision and mean recall over pages."""
-    precisions: list[float] = []
-    recalls: list[float] = []
-    for true, found in pairs:
-        one, other = shingles(true), shingles(found)
-        both = sum((one & other).values())
-        if other:
-            precisions.append(both / sum(other.values()))
-        if one:
-            recalls.append(both / sum(one.values()))
-    precision, recall = statistics.mean(precisions), statistics.mean(recalls)
-    return 2 * precision * recall / (precision + recall)
 
 
 def test_labelled_pages_are_extracted_at_the_level_of_the_best(shared: Path) -> None:
