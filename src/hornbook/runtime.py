@@ -35,7 +35,7 @@ class Runtime:
 
     workers: int  # processes of a data stage
     jobs: int  # stages that `hornbook run` keeps running side by side
-    compute: Literal["local", "ray"]  # where the teacher's callers run
+    compute: Literal["local", "ray"]  # where shards are worked on and the teacher's callers run
     transport: Literal["chat", "batch"]  # a call per request, or the Batch API at its price
     batch_requests: Annotated[int, Field(gt=0)]  # in one batch
     poll_seconds: Annotated[float, Field(gt=0)]  # between two looks at a batch

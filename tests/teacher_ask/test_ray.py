@@ -2,7 +2,7 @@
 
 import pytest
 
-from hornbook.errors import TeacherError
+from hornbook.errors import ConfigError
 from tests.teacher_ask.conftest import Classroom, questions
 from tests.teacher_ask.faults import Fault, serving
 
@@ -11,7 +11,7 @@ def test_without_ray_the_remedy_is_named(
     classroom: Classroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
-    with pytest.raises(TeacherError, match=r"needs Ray.*pip install ray"):
+    with pytest.raises(ConfigError, match=r"needs Ray.*pip install ray"):
         classroom.ask(questions(1), compute="ray")
 
 

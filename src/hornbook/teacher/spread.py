@@ -5,11 +5,10 @@ answers are those of a local run.
 """
 
 import asyncio
-import os
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
-from hornbook.errors import TeacherError
+from hornbook.cluster import joined
 from hornbook.runtime import Endpoint, Runtime
 from hornbook.teacher.calls import ClientSender, Reply
 from hornbook.teacher.config import Teacher
@@ -19,19 +18,17 @@ from hornbook.teacher.faults import Fault
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0"}  # nobody is called unasked
-
 
 class RaySender:
     """One actor per worker for an endpoint; requests go to them in turn.
 
     Raises:
-        TeacherError: Ray is not installed, or no cluster can be joined or started.
+        ConfigError: Ray is not installed, or no cluster can be joined or started.
     """
 
     def __init__(self, teacher: Teacher, endpoint: Endpoint, runtime: Runtime) -> None:
         self.url = endpoint.url
-        ray = _joined(runtime)
+        ray = joined(runtime)
         concurrency = places(endpoint, runtime)
         actor = ray.remote(Actor).options(max_concurrency=concurrency, max_restarts=-1)
         self.actors = [actor.remote(teacher, endpoint, runtime) for _ in range(runtime.workers)]
@@ -72,30 +69,3 @@ class Actor:
         """Close the client."""
         if self._sender is not None:
             await self._sender.close()
-
-
-def _joined(runtime: Runtime) -> Any:  # noqa: ANN401 - Ray is optional
-    """Ray, joined to the cluster that RAY_ADDRESS names or started on this machine."""
-    os.environ.update(QUIET)
-    try:
-        import ray
-    except ImportError as error:
-        raise TeacherError(
-            "runtime.compute=ray needs Ray, which is not installed: pip install ray, "
-            "or HORNBOOK_COMPUTE=local"
-        ) from error
-    if not ray.is_initialized():
-        is_here = not os.environ.get("RAY_ADDRESS")
-        try:
-            ray.init(
-                num_cpus=runtime.workers if is_here else None,
-                include_dashboard=False if is_here else None,
-                log_to_driver=False,
-                configure_logging=False,
-            )
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise TeacherError(
-                f"no Ray cluster at RAY_ADDRESS={os.environ.get('RAY_ADDRESS', 'this machine')}: "
-                f"{error}"
-            ) from error
-    return ray

@@ -1,0 +1,78 @@
+"""Ray: joining a cluster, and tasks on it that survive the loss of a worker or a machine.
+
+Inputs and pending files are read and written in place, so the checkout has to lie on a file system
+that every machine of the cluster sees under the same path.
+"""
+
+import os
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
+
+from hornbook.errors import ConfigError, StageError
+from hornbook.runtime import Runtime
+
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0"}  # nobody is called unasked
+RETRIES = 3  # of a task whose worker is gone
+LOOK_SECONDS = 0.5
+
+
+def joined(runtime: Runtime) -> Any:  # noqa: ANN401 - Ray is optional
+    """Ray, joined to the cluster that RAY_ADDRESS names or started on this machine.
+
+    Raises:
+        ConfigError: Ray is not installed, or no cluster can be joined or started.
+    """
+    os.environ.update(QUIET)
+    try:
+        import ray
+    except ImportError as error:
+        raise ConfigError(
+            "runtime.compute=ray needs Ray, which is not installed: pip install ray, "
+            "or HORNBOOK_COMPUTE=local"
+        ) from error
+    if not ray.is_initialized():
+        is_here = not os.environ.get("RAY_ADDRESS")
+        try:
+            ray.init(
+                num_cpus=runtime.workers if is_here else None,
+                include_dashboard=False if is_here else None,
+                log_to_driver=False,
+                configure_logging=False,
+            )
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise ConfigError(
+                f"no Ray cluster at RAY_ADDRESS={os.environ.get('RAY_ADDRESS', 'this machine')}: "
+                f"{error}"
+            ) from error
+    return ray
+
+
+def on_ray(
+    runtime: Runtime, function: Callable[..., str], calls: Sequence[tuple[Any, ...]]
+) -> Generator[str | None]:
+    """Results as they come; None where none came for a while.
+
+    Raises:
+        StageError: A task lost its worker again and again.
+    """
+    ray = joined(runtime)
+    task = ray.remote(function).options(num_cpus=1, max_retries=RETRIES)
+    most = 2 * max(runtime.workers, int(ray.cluster_resources().get("CPU", 1)))
+    waiting, running = list(reversed(calls)), []
+    lost = (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError,
+            ray.exceptions.OutOfMemoryError)  # fmt: skip
+    while waiting or running:
+        while waiting and len(running) < most:
+            running.append(task.remote(*waiting.pop()))
+        ended, running = ray.wait(running, timeout=LOOK_SECONDS)
+        for reference in ended:
+            try:
+                yield ray.get(reference)
+            except ray.exceptions.RayTaskError as error:
+                raise error.cause from error
+            except lost as error:
+                raise StageError(
+                    f"a Ray worker died {RETRIES + 1} times at the same shard: {error}"
+                ) from error
+        if not ended:
+            yield None
