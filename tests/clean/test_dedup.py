@@ -10,7 +10,7 @@ from hornbook.artifacts import read_documents, read_json, read_table, write_docu
 from hornbook.clean.config import Clean, Dedup
 from hornbook.clean.dedup import dedup
 from hornbook.clean.near import jaccard, near_duplicates
-from hornbook.clean.words import WordHashes, runs, shingles, words
+from hornbook.clean.words import WordHashes, shingles
 from hornbook.errors import ExpectationError
 from tests.made_run import conf, file_bytes, made_run
 
@@ -50,19 +50,6 @@ def ran(root, name, reads, workers=1, **changes):
 def sets_of(listed):
     hashes = WordHashes()
     return [shingles(hashes(one), 5) for one in listed]
-
-
-def test_words_are_normalised():
-    assert words('The  BALL-game, it\'s "on"!\n') == ["the", "ball", "game", "it", "s", "on"]
-
-
-def test_equal_runs_of_words_are_equal_numbers_and_others_are_not():
-    hashes, letters = WordHashes(), list("abcabcbac")
-    found = runs(hashes(letters), 3).tolist()
-    assert found[0] == found[3]
-    assert len(set(found)) == len(found) - 1
-    assert found == runs(WordHashes()(letters), 3).tolist()
-    assert len(runs(hashes(["a"]), 3)) == 0
 
 
 def test_similarity_is_that_of_the_python_sets():
