@@ -29,6 +29,7 @@ BYTES_DEPEND_ON = (
     "tiktoken",
     "tokenizers",
     "torch",
+    "transformers",
 )
 
 

@@ -27,6 +27,8 @@ class Data:
     benchmarks: str
     toxigen: str
     tokenizer: str
+    judgements: str  # a folder, or a file where there are none
+    encoder: str  # likewise
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -1,13 +1,13 @@
 """The teacher's judgement of a seeded sample of documents."""
 
-import json
-import re
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hornbook.artifacts import read_table, write_table
+from hornbook.artifacts import read_table, shards, write_table
 from hornbook.classifier.config import Annotations
+from hornbook.classifier.replies import parse_score
 from hornbook.errors import TeacherError
 from hornbook.seeds import stream
 from hornbook.stage import Run
@@ -15,7 +15,12 @@ from hornbook.teacher.ask import ask_all
 from hornbook.teacher.config import Teacher
 from hornbook.teacher.requests import Message, Request
 
-OBJECT = re.compile(r"\{.*\}", re.DOTALL)
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+END = "</document>"  # a document that says so itself would end early
+HARMLESS_END = "</ document>"
 
 
 def annotate(run: Run, corpus: Path, settings: Annotations, teacher: Teacher) -> None:
@@ -27,15 +32,12 @@ def annotate(run: Run, corpus: Path, settings: Annotations, teacher: Teacher) ->
     import pandas as pd
     import pyarrow as pa
 
-    documents = read_table(corpus, ["id", "text"])
-    chosen = stream(settings.seed, "annotations", run.family).permutation(documents.num_rows)
-    sample = documents.take(sorted(chosen[: settings.sample].tolist())).to_pylist()
-    requests = [_request(row, settings) for row in sample]
+    requests = list(_requests(chosen(run, corpus, settings), settings))
     rows: list[dict[str, Any]] = []
     prompt_tokens, completion_tokens, cost_usd = 0, 0, 0.0
     failures: Counter[str] = Counter()
     answers = ask_all(run, teacher, lambda: requests)
-    for row, answer in zip(sample, answers, strict=True):
+    for request, answer in zip(requests, answers, strict=True):
         prompt_tokens += answer.prompt_tokens
         completion_tokens += answer.completion_tokens
         cost_usd += answer.cost_usd
@@ -43,7 +45,7 @@ def annotate(run: Run, corpus: Path, settings: Annotations, teacher: Teacher) ->
         if score is None:
             failures[answer.failure or "unreadable"] += 1
         else:
-            rows.append({"id": row["id"], "score": score[0], "reason": score[1]})
+            rows.append({"id": request.key, "score": score[0], "reason": score[1]})
     if not rows:
         raise TeacherError(
             f"{run.name}: none of {len(requests)} replies had a score from 0 to 5 "
@@ -63,21 +65,32 @@ def annotate(run: Run, corpus: Path, settings: Annotations, teacher: Teacher) ->
     )
 
 
-def _request(row: dict[str, Any], settings: Annotations) -> Request:
-    shown = row["text"][: settings.characters]
-    prompt = f"Task: educational value\n{settings.rubric}\n<document>\n{shown}\n</document>"
+def chosen(run: Run, corpus: Path, settings: Annotations) -> dict[Path, "NDArray[np.int64]"]:
+    """Places of the sampled documents in each shard; no document is read for it."""
+    import numpy as np
+    import pyarrow.parquet as pq
+
+    parts = shards(corpus)
+    ends = np.cumsum([pq.read_metadata(part).num_rows for part in parts])
+    random = stream(settings.seed, "annotations", run.family)
+    total = int(ends[-1])
+    drawn = np.sort(random.choice(total, min(settings.sample, total), replace=False, shuffle=False))
+    cuts = np.searchsorted(drawn, ends)
+    starts = ends - np.diff(ends, prepend=0)
+    pieces = zip(parts, starts, np.split(drawn, cuts[:-1]), strict=True)
+    return {part: piece - start for part, start, piece in pieces if len(piece)}
+
+
+def _requests(
+    places: Mapping[Path, "NDArray[np.int64]"], settings: Annotations
+) -> Iterator[Request]:
+    """The questions in the order of the corpus, of which one shard is in memory at a time."""
+    for part, rows in places.items():
+        for row in read_table(part, ["id", "text"]).take(rows).to_pylist():
+            yield _request(row, settings)
+
+
+def _request(row: Mapping[str, Any], settings: Annotations) -> Request:
+    shown = row["text"][: settings.characters].replace(END, HARMLESS_END)
+    prompt = f"Task: educational value\n{settings.rubric}\n<document>\n{shown}\n{END}"
     return Request(row["id"], (Message("user", prompt),))
-
-
-def parse_score(text: str) -> tuple[int, str] | None:
-    """Score and reason of a reply; None where it has no integer from 0 to 5."""
-    found = OBJECT.search(text)
-    try:
-        value = json.loads(found.group(0)) if found else None
-    except ValueError:
-        return None
-    if not isinstance(value, dict):
-        return None
-    score = value.get("score")
-    is_valid = isinstance(score, int) and not isinstance(score, bool) and 0 <= score <= 5
-    return (score, str(value.get("reason", ""))) if isinstance(score, int) and is_valid else None

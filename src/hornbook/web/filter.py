@@ -1,7 +1,7 @@
 """Stage `web_filter`: documents that reach the threshold."""
 
 from hornbook.classifier.config import Filter
-from hornbook.classifier.steps import filter_corpus
+from hornbook.classifier.filter import filter_corpus
 from hornbook.stage import Run
 
 
