@@ -25,8 +25,8 @@ def extractor(name: str) -> Callable[[bytes], str]:
         return lambda html: extract_plain_text(
             bytes_to_str(html, detect_encoding(html)), main_content=True, alt_texts=False
         )
+    from hornbook.web.archives import Page
     from hornbook.web.extract import main_text
-    from hornbook.web.readers import Page
 
     return lambda html: main_text(Page("", html, None, None))
 

@@ -78,9 +78,12 @@ def write_documents(
     *,
     schema: "pa.Schema | None" = None,
     shard_rows: int = 4096,
+    shard_characters: int = 1 << 27,
     prefix: str = "part",
 ) -> int:
     """Shards of `rows` in their order; returns the number of rows.
+
+    A shard ends with `shard_rows` rows, or earlier with `shard_characters` of `text`.
 
     Without `schema` the types follow the first shard. An empty corpus is one empty shard, so that
     a reader can tell "nothing" from "not there"; it needs `schema` unless columns are the three
@@ -89,11 +92,11 @@ def write_documents(
     import pyarrow as pa
 
     folder.mkdir(parents=True, exist_ok=True)
-    written, shard = 0, 0
+    written, shard, characters = 0, 0, 0
     batch: list[Mapping[str, Any]] = []
 
     def flush() -> None:
-        nonlocal schema, shard
+        nonlocal schema, shard, characters
         if schema is None:
             schema = (
                 pa.Table.from_pylist([dict(row) for row in batch]).schema
@@ -102,13 +105,14 @@ def write_documents(
             )
         table = pa.Table.from_pylist([dict(row) for row in batch], schema=schema)
         write_table(folder / f"{prefix}-{shard:05d}.parquet", table)
-        shard += 1
+        shard, characters = shard + 1, 0
         batch.clear()
 
     for row in rows:
         batch.append(row)
         written += 1
-        if len(batch) == shard_rows:
+        characters += len(row.get("text") or "")
+        if len(batch) == shard_rows or characters >= shard_characters:
             flush()
     if batch or not shard:
         flush()

@@ -33,7 +33,7 @@ PAGE = "The old mill stands by the river. " * 6
 
 def smoke_params() -> dict[str, Any]:
     """The parameters of the stages with few books."""
-    params = {noun: conf(noun) for noun in ("topics", "books")}
+    params = {noun: conf(noun) for noun in ("topics", "books", "web")}
     params["topics"]["proposals"]["rounds"] = 0
     params["books"]["answers"]["count"] = 120
     params["books"]["corpus"]["programs"]["sample"] = 4

@@ -15,9 +15,10 @@ from pydantic import TypeAdapter
 from hornbook.sample.crawl import faults, files
 from hornbook.sample.grammar import Writer, bank, sections
 from hornbook.sample.pages import KINDS, kind_of, page
+from hornbook.web.archives import Page, Reading
 from hornbook.web.config import Corpus
-from hornbook.web.corpus import extract
-from hornbook.web.readers import Page, reader_of
+from hornbook.web.pages import extract
+from hornbook.web.readers import reader_of
 
 ROOT = Path(__file__).resolve().parents[2]
 CONF = yaml.safe_load((ROOT / "conf/web/laptop.yaml").read_text("utf-8"))["corpus"]
@@ -27,12 +28,13 @@ SETTINGS = TypeAdapter(Corpus).validate_python(CONF)
 @pytest.fixture(scope="module")
 def crawl(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Page], Counter[str]]:
     """All pages of a thousand, and what could not be read."""
-    folder, broken = tmp_path_factory.mktemp("web"), Counter()
+    folder = tmp_path_factory.mktemp("web")
+    reading = Reading(SETTINGS.limits)
     found: list[Page] = []
     for name, content in files(1000, 0).items():
         (folder / name).write_bytes(content)
-        found += reader_of(folder / name)(folder / name, broken)
-    return found, broken
+        found += reader_of(name)(folder / name, reading)
+    return found, reading.broken
 
 
 @pytest.fixture(scope="module")

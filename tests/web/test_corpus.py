@@ -115,13 +115,13 @@ def test_rows_of_a_table_need_text_and_keep_their_address(tmp_path):
 def test_another_language_is_dropped_and_can_be_asked_for(tmp_path):
     german = "Der Zug nach Norden hat heute wieder eine halbe Stunde Aufenthalt. " * 10
     put(tmp_path, "a.jsonl", json.dumps({"text": german}).encode())
-    with pytest.raises(InputError, match=r"no page of 1 in 1 files passed the rules: .*language"):
+    with pytest.raises(InputError, match=r"no page in 1 files passed the rules: .*language"):
         web_corpus(made(tmp_path))
 
 
 def test_a_folder_without_input_and_an_unknown_setting_are_refused(tmp_path):
     put(tmp_path, "notes.txt", b"x")
-    with pytest.raises(InputError, match=r"data\.web=.*no WARC, HTML, tar"):
+    with pytest.raises(InputError, match=r"data\.web=.*no WARC, ARC, WET, HTML, tar"):
         web_corpus(made(tmp_path))
     with pytest.raises(ConfigError, match=r"web\.corpus\.unreadable_file='ignore'"):
         web_corpus(made(tmp_path / "b", unreadable_file="ignore"))

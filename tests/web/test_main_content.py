@@ -3,13 +3,14 @@
 import gzip
 import json
 import time
-from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from hornbook.web.archives import Page, Reading
+from hornbook.web.config import Limits
 from hornbook.web.extract import main_text
-from hornbook.web.readers import Page, reader_of
+from hornbook.web.readers import reader_of
 from tests.web.articles import f1
 
 STORY = "The river carries sand, stones and leaves down to the sea every single day. "
@@ -72,10 +73,12 @@ def test_hostile_markup_ends_in_text_and_soon(html: str) -> None:
 def test_labelled_pages_are_extracted_at_the_level_of_the_best(shared: Path) -> None:
     folder = shared / "web_scrapinghub_aeb"
     truth = json.loads(gzip.decompress((folder / "ground-truth.json.gz").read_bytes()))
-    read = reader_of(folder / "html.tar.zst")
+    read = reader_of("html.tar.zst")
     assert read is not None
     pairs: dict[int, list[tuple[str, str]]] = {0: [], 1: []}
-    for page in read(folder / "html.tar.zst", Counter()):
+    for page in read(
+        folder / "html.tar.zst", Reading(Limits(page_bytes=10_000_000, expansion=200))
+    ):
         key = Path(page.source).name.partition(".")[0]
         pairs[int(key[:2], 16) % 2].append((truth[key].get("articleBody", ""), main_text(page)))
     assert len(pairs[0]) + len(pairs[1]) == 181

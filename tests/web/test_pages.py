@@ -1,16 +1,16 @@
 """From archives, good and damaged, to judged text."""
 
 import gzip
-from collections import Counter
 from dataclasses import replace
 
 import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from hornbook.web.config import Rules
+from hornbook.web.archives import Page, Reading
+from hornbook.web.config import Limits, Rules
 from hornbook.web.extract import language, main_text, mask
-from hornbook.web.readers import Page, reader_of
+from hornbook.web.readers import reader_of
 from hornbook.web.rules import judge
 from tests.conftest import ROOT
 
@@ -19,11 +19,11 @@ RULES = TypeAdapter(Rules).validate_python(CONF["rules"])
 SENTENCE = "The water of the river runs to the sea and that is why we have rain with the wind. "
 
 
-def read(file):
-    broken = Counter()
-    reader = reader_of(file)
+def read(file, **limits):
+    reading = Reading(Limits(**({"page_bytes": 10_000_000, "expansion": 200} | limits)))
+    reader = reader_of(file.name)
     assert reader is not None, file
-    return list(reader(file, broken)), broken
+    return list(reader(file, reading)), reading.broken
 
 
 def record(url: str, body: bytes, status: str = "200 OK", kind: str = "text/html") -> bytes:
@@ -114,6 +114,6 @@ def test_real_pages_have_main_text(shared, name, count):
 
 def test_real_archives_are_read_also_where_they_are_damaged(shared):
     found = {file.name: len(read(file)[0]) for file in sorted((shared / "warc_samples").iterdir())
-             if reader_of(file) is not None}  # fmt: skip
+             if reader_of(file.name) is not None}  # fmt: skip
     assert found["example.warc.gz"] == found["example.warc"] >= 1
     assert sum(found.values()) >= 5

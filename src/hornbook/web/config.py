@@ -1,7 +1,8 @@
 """Schema of `web`."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from hornbook.classifier.config import Annotations, Filter, Fit, Scores
@@ -30,6 +31,14 @@ class Rules:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Limits:
+    """What a reader takes from a file; more is counted and passed over."""
+
+    page_bytes: Annotated[int, Field(gt=0)]  # of one page, or of the text of one row
+    expansion: Annotated[int, Field(gt=0)]  # times its own size that a file may unpack to
+
+
+@dataclass(frozen=True, config=STRICT)
 class Corpus:
     """What is read and what survives extraction and rules."""
 
@@ -37,6 +46,9 @@ class Corpus:
     languages: list[str]
     max_language_rank: int  # resiliparse's distance; higher is less certain
     unreadable_file: Literal["refuse", "skip"]
+    limits: Limits
+    shard_bytes: Annotated[int, Field(gt=0)]  # of small files that one worker reads together
+    examples: Annotated[int, Field(ge=0)]  # of drops that are kept for each reason
     rules: Rules
     expectations: list[Expectation]
 

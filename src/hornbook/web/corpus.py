@@ -1,181 +1,184 @@
 """Stage `web_corpus`: main text of pages that pass language, quality and safety rules."""
 
-import hashlib
-import itertools
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-import pyarrow as pa
-
-from hornbook.artifacts import read_json, write_documents, write_json, write_table
+from hornbook.artifacts import read_json, read_table, shards, write_json, write_table
+from hornbook.compute import Done, Place, Shard, map_shards
 from hornbook.errors import InputError
 from hornbook.stage import Run
 from hornbook.web.config import Corpus
-from hornbook.web.extract import language, main_text, mask
-from hornbook.web.readers import Page, reader_of
-from hornbook.web.rules import judge
+from hornbook.web.inputs import web_files, web_shards
+from hornbook.web.pages import DIGEST_BYTES, EXCERPT, read_pages
+from hornbook.web.rules import Reason
 
-DROPPED = pa.schema([(name, pa.string()) for name in ("id", "source", "reason", "excerpt")])
-BATCH = 64
+BROKEN = (
+    "truncated_archive", "zip_bomb", "broken_record", "truncated_record", "redirect", "not_ok",
+    "not_html", "not_a_file", "unsafe_name", "too_large", "pickle_in_metadata", "empty_body",
+    "no_text", "broken_text",
+)  # fmt: skip
+REPEAT = "exact_duplicate"
+ORDER = (*BROKEN, "unreadable_page", "no_main_text", "language", *get_args(Reason), REPEAT)
 
 
 def web_corpus(run: Run) -> None:
     """Read every file, judge every page, drop exact repeats, keep the rest."""
-    import pandas as pd
-
     settings = run.section("web.corpus", Corpus)
-    files = input_files(run.input(run.section("data.web", str)), settings)
-    broken: Counter[str] = Counter()
-    kept: list[dict[str, Any]] = []
-    dropped: list[dict[str, Any]] = []
-    seen: set[str] = set()
-    with run.progress(None, "pages", f"extracting {len(files)} files") as progress:
-        for file in files:
-            for row in _judged(run, file, settings, broken):
-                progress.advance()
-                if row["reason"] is None and row["digest"] in seen:
-                    row["reason"] = "exact_duplicate"
-                seen.add(row["digest"])
-                (dropped if row["reason"] else kept).append(row)
-    if not kept:
+    place = run.input(run.section("data.web", str))
+    files = web_files(place, settings.include, "web.corpus.include")
+    read = map_shards(
+        run,
+        f"extracting {len(files)} files",
+        partial(read_pages, settings=settings),
+        web_shards(files, settings.shard_bytes),
+    )
+    if not any(done.facts["kept"] for done in read):
         raise InputError(
-            f"web_corpus: no page of {len(dropped)} in {len(files)} files passed the rules: "
-            f"{dict(Counter(row['reason'] for row in dropped))}; is data.web the right place?"
+            f"web_corpus: no page in {len(files)} files passed the rules: "
+            f"{dict(sorted(dropped(read)[0].items()))}; is data.web the right place?"
         )
-    _write(run, kept, dropped, broken, files=len(files))
-    columns = ["id", "source", "words", "language"]
-    frame = pd.DataFrame([{name: row[name] for name in columns} for row in kept])
+    written = without_repeats(run, read, settings)
+    number_parts(written, run.out)
+    write_examples(run.out / "dropped.parquet", [*read, *written], settings.examples)
+    write_json(
+        run.out / "inputs.json",
+        [one for done in read for one in done.facts["inputs"] if one["version"]],
+    )
+    _conclude(run, [*read, *written], files=len(files))
+    frame = read_table(run.out, ["id", "source", "words", "language"]).to_pandas()
     run.expect("documents", frame, settings.expectations, key="id")
 
 
-def input_files(place: Path, settings: Corpus) -> list[Path]:
-    """The input files at `data.web`, sorted.
-
-    Raises:
-        InputError: There is none that can be read.
-    """
-    if place.is_file():
-        return [place]
-    found = {file for glob in settings.include for file in place.glob(glob) if file.is_file()}
-    files = sorted(file for file in found if reader_of(file) is not None)
-    if not files:
-        raise InputError(
-            f"data.web={place}: no WARC, HTML, tar, parquet or JSONL matches "
-            f"web.corpus.include={settings.include}; for the sample run: dvc pull data.dvc"
-        )
-    return files
+def without_repeats(run: Run, read: list[Done], settings: Corpus) -> list[Done]:
+    """The kept pages of each shard but those whose text came before, in the order of the shards."""
+    again = repeats([(done.folder / "digests.bin").read_bytes() for done in read])
+    sizes = [sum(file.stat().st_size for file in shards(done.folder)) for done in read]
+    what = [
+        Shard(done.folder.name, (done.folder, places), size)
+        for done, places, size in zip(read, again, sizes, strict=True)
+    ]
+    return map_shards(run, "dropping repeats", partial(write_rest, settings=settings), what)
 
 
-def _judged(
-    run: Run, file: Path, settings: Corpus, broken: Counter[str]
-) -> Iterator[dict[str, Any]]:
-    """The judged pages of a file; finished files are found again after a crash."""
-    name = hashlib.sha256(str(file).encode()).hexdigest()[:16]
-    journal = run.pending / f"{name}.json"
-    if journal.exists():
-        stored = read_json(journal)
-        broken.update(stored["broken"])
-        yield from stored["rows"]
-        return
-    mine: Counter[str] = Counter()
-    rows = list(_extracted(run, file, settings, mine))
-    if settings.unreadable_file == "refuse":
-        _require_whole(file, len(rows), mine)
-    broken.update(mine)
-    write_json(journal, {"rows": rows, "broken": dict(mine)})
-    yield from rows
+def repeats(digests: list[bytes]) -> list[list[int]]:
+    """For each shard the places of texts that came before, in it or in an earlier one."""
+    import numpy as np
+
+    kind = np.dtype([("high", "<u8"), ("low", "<u8")])
+    assert kind.itemsize == DIGEST_BYTES
+    sizes = [len(one) // DIGEST_BYTES for one in digests]
+    flat = np.frombuffer(b"".join(digests), dtype=kind)
+    _, first = np.unique(flat, return_index=True)
+    is_again = np.ones(len(flat), dtype=bool)
+    is_again[first] = False
+    ends = np.cumsum(sizes)
+    return [
+        np.flatnonzero(is_again[end - size : end]).tolist()
+        for end, size in zip(ends, sizes, strict=True)
+    ]
 
 
-def _require_whole(file: Path, pages: int, broken: Counter[str]) -> None:
-    """Raise for a file that gives nothing or breaks off: half a crawl must not pass for one."""
-    if pages and not broken["truncated_archive"]:
-        return
-    if not file.stat().st_size:
-        what, remedy = "is empty", ""
-    elif not pages:
-        what, remedy = f"yields no page: {dict(broken) or 'nothing'}", ""
-    else:
-        what, remedy = f"breaks off after {pages} pages", ", which keeps the pages before the break"
-    raise InputError(
-        f"{file} {what}; replace it, remove it, or set web.corpus.unreadable_file=skip{remedy}"
-    )
+def write_rest(what: tuple[Path, list[int]], place: Place, *, settings: Corpus) -> dict[str, Any]:
+    """The parts of a shard without the rows at some places; a part without any is as it was."""
+    import numpy as np
 
-
-def _extracted(
-    run: Run, file: Path, settings: Corpus, broken: Counter[str]
-) -> Iterator[dict[str, Any]]:
-    """Pages through a pool, in the order of the file whatever the number of workers."""
-    read = reader_of(file)
-    assert read is not None, file
-    work = partial(_batch, settings=settings)
-    batches = _batched(read(file, broken))
-    if run.runtime.workers == 1:
-        for rows in map(work, batches):
-            yield from rows
-        return
-    with ProcessPoolExecutor(run.runtime.workers) as pool:
-        for rows in pool.map(work, batches):
-            yield from rows
-
-
-def _batched(pages: Iterator[Page]) -> Iterator[list[Page]]:
-    while batch := list(itertools.islice(pages, BATCH)):
-        yield batch
-
-
-def _batch(pages: list[Page], settings: Corpus) -> list[dict[str, Any]]:
-    return [extract(page, settings) for page in pages]
-
-
-def extract(page: Page, settings: Corpus) -> dict[str, Any]:
-    """A page as a row: text, language, counts, and the reason for a drop or None."""
-    text, masked = mask(main_text(page))
-    code, rank = language(text) if text else ("unknown", 0)
-    reason: str | None
-    if not text:
-        reason = "no_main_text"
-    elif code not in settings.languages or rank > settings.max_language_rank:
-        reason = "language"
-    else:
-        reason = judge(page.source.lower(), text, settings.rules)
-    digest = hashlib.sha256(" ".join(text.lower().split()).encode()).hexdigest()[:32]
+    folder, again = what
+    gone = np.array(again, dtype=np.int64)
+    start = words = masked = kept = 0
+    examples: list[dict[str, str]] = []
+    for file in shards(folder):
+        table = read_table(file)
+        is_gone = np.zeros(table.num_rows, dtype=bool)
+        is_gone[gone[(gone >= start) & (gone < start + table.num_rows)] - start] = True
+        start += table.num_rows
+        out = place.folder / file.name
+        if is_gone.any():
+            lost = table.filter(is_gone)
+            words += sum(lost.column("words").to_pylist())
+            masked += sum(lost.column("masked").to_pylist())
+            shown = lost.slice(0, settings.examples - len(examples)).to_pylist()
+            examples += [
+                {name: row[name] for name in ("id", "source")}
+                | {"reason": REPEAT, "excerpt": row["text"][:EXCERPT]}
+                for row in shown
+            ]
+            table = table.filter(~is_gone)
+            write_table(out, table)
+        else:
+            out.hardlink_to(file)
+        kept += table.num_rows
+        place.advance(file.stat().st_size)
+    write_json(place.folder / "examples.json", examples)
     return {
-        "id": hashlib.sha256(f"{page.source}\n{text}".encode()).hexdigest()[:32],
-        "text": text,
-        "source": page.source,
-        "language": code,
-        "words": len(text.split()),
-        "masked": masked,
-        "digest": digest,
-        "reason": reason,
+        "rest": kept,
+        "words": -words,
+        "masked": -masked,
+        "dropped": {REPEAT: [len(again), words]} if again else {},
     }
 
 
-def _write(
-    run: Run,
-    kept: list[dict[str, Any]],
-    dropped: list[dict[str, Any]],
-    broken: Counter[str],
-    *,
-    files: int,
-) -> None:
-    columns = ("id", "text", "source", "language", "words", "masked")
-    write_documents(run.out, ({name: row[name] for name in columns} for row in kept))
-    excerpts = [
-        {name: row[name] for name in ("id", "source", "reason")} | {"excerpt": row["text"][:200]}
-        for row in dropped
-    ]
-    write_table(run.out / "dropped.parquet", pa.Table.from_pylist(excerpts, DROPPED))
-    reasons = Counter(row["reason"] for row in dropped) + broken
+def number_parts(written: list[Done], out: Path) -> None:
+    """All parts that have a row as parts of one corpus, in the order of the shards."""
+    number = 0
+    for done in written:
+        if not done.facts["rest"]:
+            continue
+        for file in shards(done.folder):
+            if read_table(file, ["id"]).num_rows:
+                part = out / f"part-{number:05d}.parquet"
+                part.unlink(missing_ok=True)
+                part.hardlink_to(file)
+                number += 1
+
+
+def dropped(done: list[Done]) -> tuple[Counter[str], Counter[str]]:
+    """Pages, and words of those that have a text, by the reason for which they went."""
+    pages: Counter[str] = Counter()
+    words: Counter[str] = Counter()
+    for one in done:
+        for reason, (count, of_words) in one.facts["dropped"].items():
+            pages[reason] += count
+            words[reason] += of_words
+    return pages, words
+
+
+def write_examples(file: Path, done: list[Done], most: int) -> None:
+    """The first drops of each reason, to be looked at."""
+    import pyarrow as pa
+
+    names = ("id", "source", "reason", "excerpt")
+    taken: Counter[str] = Counter()
+    rows: list[dict[str, str]] = []
+    for row in _examples(done):
+        taken[row["reason"]] += 1
+        if taken[row["reason"]] <= most:
+            rows.append(row)
+    rows.sort(key=lambda row: ORDER.index(row["reason"]))
+    schema = pa.schema([(name, pa.string()) for name in names])
+    write_table(file, pa.Table.from_pylist(rows, schema))
+
+
+def _examples(done: list[Done]) -> Iterator[dict[str, str]]:
+    for one in done:
+        yield from read_json(one.folder / "examples.json")
+
+
+def _conclude(run: Run, done: list[Done], *, files: int) -> None:
+    pages, words = dropped(done)
+    kept_words = sum(one.facts.get("words", 0) for one in done)
+    rows = sum(one.facts.get("rest", 0) for one in done)
+    order = [reason for reason in ORDER if pages[reason]]
+    assert sum(pages.values()) == sum(pages[reason] for reason in order), sorted(pages)
     run.summary(
-        rows=len(kept),
-        documents=len(kept),
+        rows=rows,
+        documents=rows,
         files=files,
-        words=sum(row["words"] for row in kept),
-        masked=sum(row["masked"] for row in kept),
-        dropped=dict(sorted(reasons.items())),
+        words=kept_words,
+        masked=sum(one.facts.get("masked", 0) for one in done),
+        dropped=dict(sorted(pages.items())),
+        dropped_words=dict(sorted(words.items())),
+        reasons=order,
     )

@@ -2,9 +2,10 @@
 
 import re
 
+from hornbook.web.archives import Page
 from hornbook.web.layout import plain_text
 from hornbook.web.main_content import STRIPPED, main_element
-from hornbook.web.readers import Page
+from hornbook.web.nesting import is_too_deep
 
 MASKS = (
     (re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b"), "<email>"),
@@ -22,12 +23,18 @@ BLANK = re.compile(r"\n{3,}")
 
 
 def main_text(page: Page) -> str:
-    """The main content as plain text, paragraphs on lines of their own."""
+    """The main content as plain text, paragraphs on lines of their own.
+
+    Raises:
+        ValueError: The page is nested so deeply that it was not made to be read.
+    """
     if page.html is None:
         return tidy(page.text or "")
     from resiliparse.parse.encoding import bytes_to_str, detect_encoding
     from selectolax.lexbor import LexborHTMLParser
 
+    if is_too_deep(page.html):
+        raise ValueError("nested too deeply")
     encoding = detect_encoding(page.html) or page.charset or "utf-8"
     # lexbor reads UTF-8 itself, and replaces what is none
     is_utf8 = encoding == "utf-8" and not page.html.startswith(BYTE_ORDER_MARK)

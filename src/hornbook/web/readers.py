@@ -1,196 +1,167 @@
-"""Pages of any input file: WARC and ARC, WET, HTML, archives of HTML, parquet and JSONL.
+"""Pages of any input file by its name: archives, HTML, parquet and JSONL.
 
-A record that cannot be read is counted and passed over; a file of which nothing can be read is the
-caller's decision.
+A record that cannot be read is counted under a reason and passed over; a file of which nothing can
+be read is the caller's decision.
 """
 
-import gzip
-import io
 import json
-import tarfile
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from hornbook.web.tail import breaks_off
+from hornbook.web.archives import (
+    ARCHIVE_ERRORS,
+    Page,
+    Reading,
+    arc,
+    html_archive,
+    warc,
+)
+from hornbook.web.streams import ZipBombError, may_expand_to, opened
 
-
-class Page(NamedTuple):
-    """A page as it was found: HTML bytes, or text that somebody extracted before."""
-
-    source: str
-    html: bytes | None
-    text: str | None
-    charset: str | None
-
-
-Broken = Counter[str]
-Reader = Callable[[Path, Broken], Iterator[Page]]
-HTML_TYPES = ("text/html", "application/xhtml+xml")
-ARCHIVE_ERRORS = (OSError, ValueError, EOFError, RuntimeError)
-
-
-def warc(file: Path, broken: Broken) -> Iterator[Page]:
-    """HTML responses and WET conversions of a WARC or ARC, plain or compressed."""
-    from fastwarc.warc import ArchiveIterator, WarcRecordType
-
-    if file.name.endswith((".arc", ".arc.gz")):
-        yield from arc(file, broken)
-        return
-    wanted = WarcRecordType.response | WarcRecordType.conversion | WarcRecordType.resource
-    try:
-        records = ArchiveIterator(str(file), record_types=wanted, quirks_mode=True)
-        last = 0
-        for record in records:
-            last = record.stream_pos
-            try:
-                page = _page(record, broken)
-            except ARCHIVE_ERRORS:
-                broken["broken_record"] += 1
-                continue
-            if page is not None:
-                yield page
-        if breaks_off(file, last):
-            broken["truncated_archive"] += 1
-    except ARCHIVE_ERRORS:
-        broken["truncated_archive"] += 1
+Reader = Callable[[Path, Reading], Iterator[Page]]
+TEXTS = ("text", "content")  # FineWeb, RefinedWeb
+URLS = ("url", "source")
+ROWS = 64
+PICKLE = b"\x80"  # what protocol 2 and later begin with
 
 
-def _page(record: Any, broken: Broken) -> Page | None:  # noqa: ANN401 - fastwarc's record
-    source = record.headers.get("WARC-Target-URI") or record.headers.get("WARC-Record-ID") or ""
-    expected, body = record.content_length, record.reader.read()
-    from fastwarc.warc import WarcRecordType
-
-    if len(body) < expected:
-        broken["truncated_record"] += 1
-        return None
-    if record.record_type == WarcRecordType.conversion:
-        return Page(source, None, body.decode("utf-8", "replace"), None)
-    http = record.http_headers
-    if http is not None and http.status_code != 200:
-        broken["not_ok"] += 1
-        return None
-    kind = (record.http_content_type or record.headers.get("Content-Type") or "").lower()
-    if not kind.startswith(HTML_TYPES):
-        broken["not_html"] += 1
-        return None
-    if not body.strip():
-        broken["empty_body"] += 1
-        return None
-    return Page(source, body, None, record.http_charset)
-
-
-def arc(file: Path, broken: Broken) -> Iterator[Page]:
-    """Pages of an ARC file: a line of URL, IP, date, type and length, then so many bytes."""
-    opened = gzip.open if file.suffix == ".gz" else open
-    try:
-        with opened(file, "rb") as stream:
-            while line := stream.readline():
-                fields = line.decode("latin-1").split()
-                if len(fields) < 5 or not fields[-1].isdigit():
-                    continue
-                body = stream.read(int(fields[-1]))
-                if len(body) < int(fields[-1]):
-                    broken["truncated_archive"] += 1
-                head, _, html = body.partition(b"\r\n\r\n")
-                if fields[0].startswith("filedesc:") or b" 200 " not in head.split(b"\n")[0]:
-                    continue
-                yield Page(fields[0], html, None, None)
-    except ARCHIVE_ERRORS:
-        broken["truncated_archive"] += 1
-
-
-def html_file(file: Path, broken: Broken) -> Iterator[Page]:
+def html_file(file: Path, reading: Reading) -> Iterator[Page]:
     """One page a file."""
+    most = reading.limits.page_bytes
     try:
-        raw = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+        with opened(file, reading.limits) as stream:
+            raw = stream.read(most + 1)
     except ARCHIVE_ERRORS:
-        broken["truncated_archive"] += 1
+        reading.broken["truncated_archive"] += 1
         return
-    if raw.strip():
+    if len(raw) > most:
+        reading.broken["too_large"] += 1
+    elif raw.strip():
         yield Page(file.name, raw, None, None)
     else:
-        broken["empty_body"] += 1
+        reading.broken["empty_body"] += 1
 
 
-def html_archive(file: Path, broken: Broken) -> Iterator[Page]:
-    """The HTML files of a tar, also one compressed with gzip or zstd, in order of their names."""
-    try:
-        with tarfile.open(fileobj=io.BytesIO(_uncompressed(file))) as archive:
-            members = sorted(archive.getmembers(), key=lambda member: member.name)
-            for member in members:
-                if not member.isfile() or not member.name.endswith((".html", ".htm", ".html.gz")):
-                    continue
-                if member.name.endswith("expected.html"):
-                    continue  # the reference beside a test page, not a page
-                content = archive.extractfile(member)
-                raw = content.read() if content else b""
-                is_packed = member.name.endswith(".gz")
-                yield Page(member.name, gzip.decompress(raw) if is_packed else raw, None, None)
-    except (*ARCHIVE_ERRORS, tarfile.TarError):
-        broken["truncated_archive"] += 1
-
-
-def _uncompressed(file: Path) -> bytes:
-    if file.suffix == ".zst":
-        import pyarrow as pa
-
-        with pa.input_stream(str(file), compression="zstd") as stream:
-            return stream.read()
-    return (
-        gzip.decompress(file.read_bytes()) if file.suffix in {".gz", ".tgz"} else file.read_bytes()
-    )
-
-
-def jsonl(file: Path, broken: Broken) -> Iterator[Page]:
+def jsonl(file: Path, reading: Reading) -> Iterator[Page]:
     """Rows with `text` or `content` (FineWeb, RefinedWeb), `url` where there is one."""
-    opened = gzip.open if file.suffix == ".gz" else open
+    most = 2 * reading.limits.page_bytes  # escapes make a line longer than its text
     try:
-        with opened(file, "rt", encoding="utf-8", errors="replace") as lines:
-            for number, line in enumerate(lines):
+        with opened(file, reading.limits) as stream:
+            number = -1
+            while line := stream.readline(most):
+                number += 1
+                if len(line) == most and not line.endswith(b"\n"):
+                    reading.broken["too_large"] += 1
+                    while line and not line.endswith(b"\n"):
+                        line = stream.readline(most)
+                    continue
+                if not file.name.endswith((".gz", ".zst")):
+                    reading.at += len(line)
                 try:
                     row = json.loads(line)
-                except ValueError:
-                    broken["broken_record"] += 1
+                except (ValueError, RecursionError):
+                    reading.broken["broken_record"] += 1
                     continue
-                yield from _row(row, f"{file.name}:{number}", broken)
+                yield from _row(row, f"{file.name}:{number}", reading)
+    except ZipBombError:
+        reading.broken["zip_bomb"] += 1
     except ARCHIVE_ERRORS:
-        broken["truncated_archive"] += 1
+        reading.broken["truncated_archive"] += 1
 
 
-def parquet(file: Path, broken: Broken) -> Iterator[Page]:
-    """Rows as in `jsonl`."""
+def parquet(file: Path, reading: Reading) -> Iterator[Page]:
+    """Rows as in `jsonl`; no other column is read, and nothing in the metadata is run."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        number = 0
-        for batch in pq.ParquetFile(file).iter_batches(batch_size=1024):
-            for row in batch.to_pylist():
-                yield from _row(row, f"{file.name}:{number}", broken)
-                number += 1
-    except (pa.ArrowInvalid, OSError):
-        broken["truncated_archive"] += 1
+        with pq.ParquetFile(file) as opened_file:
+            names = opened_file.schema_arrow.names
+            columns = [name for name in (*TEXTS, *URLS) if name in names]
+            texts = [name for name in TEXTS if name in names]
+            if _has_pickle(opened_file):
+                reading.broken["pickle_in_metadata"] += 1
+        # one copy of each text, so that a page of a million equal rows is small
+        with pq.ParquetFile(file, read_dictionary=texts) as opened_file:
+            number = 0
+            for group in range(opened_file.num_row_groups):
+                meta = opened_file.metadata.row_group(group)
+                if _is_bomb(meta, file, reading):
+                    reading.broken["zip_bomb"] += 1
+                    continue
+                for batch in opened_file.iter_batches(ROWS, row_groups=[group], columns=columns):
+                    for row in _rows(batch, reading):
+                        yield from _row(row, f"{file.name}:{number}", reading)
+                        number += 1
+                reading.at = file.stat().st_size * (group + 1) // opened_file.num_row_groups
+    except (pa.ArrowException, *ARCHIVE_ERRORS):
+        reading.broken["truncated_archive"] += 1
 
 
-def _row(row: Any, name: str, broken: Broken) -> Iterator[Page]:  # noqa: ANN401 - any JSON
-    text = (row.get("text") or row.get("content")) if isinstance(row, dict) else None
-    if isinstance(text, str) and text.strip():
-        yield Page(str(row.get("url") or row.get("source") or name), None, text, None)
+def _has_pickle(file: Any) -> bool:  # noqa: ANN401 - pyarrow is untyped
+    """Whether the metadata carries a pickle, which some readers would run."""
+    metadata = dict(file.metadata.metadata or {})
+    for field in file.schema_arrow:
+        metadata |= field.metadata or {}
+    return any(value.startswith(PICKLE) or b"py_extension_type" in value
+               for value in metadata.values())  # fmt: skip
+
+
+def _is_bomb(meta: Any, file: Path, reading: Reading) -> bool:  # noqa: ANN401 - pyarrow's
+    sizes = (meta.column(n).total_uncompressed_size for n in range(meta.num_columns))
+    return max(sizes, default=0) > may_expand_to(file, reading.limits)
+
+
+def _rows(batch: Any, reading: Reading) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - pyarrow's
+    """Rows one by one, so that only one text is a Python string at a time."""
+    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+    for number in range(batch.num_rows):
+        row: dict[str, Any] = {}
+        for name, column in columns.items():
+            try:
+                row[name] = column[number].as_py()
+            except UnicodeDecodeError:
+                reading.broken["broken_text"] += 1
+        yield row
+
+
+def _row(row: Any, name: str, reading: Reading) -> Iterator[Page]:  # noqa: ANN401 - any JSON
+    found = row if isinstance(row, dict) else {}
+    text = next((found[key] for key in TEXTS if isinstance(found.get(key), str)), "")
+    url = next((found[key] for key in URLS if isinstance(found.get(key), str)), None) or name
+    if not text.strip():
+        reading.broken["no_text"] += 1
+    elif len(text) > reading.limits.page_bytes:
+        reading.broken["too_large"] += 1
+    elif not is_whole(text):
+        reading.broken["broken_text"] += 1
     else:
-        broken["no_text"] += 1
+        yield Page(url.encode("utf-8", "replace").decode(), None, text, None)
+
+
+def is_whole(text: str) -> bool:
+    """Whether a text has neither NUL nor half of a surrogate pair."""
+    if "\0" in text:
+        return False
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 READERS: tuple[tuple[tuple[str, ...], Reader], ...] = (
-    ((".warc", ".warc.gz", ".arc", ".arc.gz", ".wet", ".wet.gz"), warc),
+    ((".warc", ".warc.gz", ".wet", ".wet.gz"), warc),
+    ((".arc", ".arc.gz"), arc),
     ((".html", ".htm", ".html.gz"), html_file),
     ((".tar", ".tar.gz", ".tgz", ".tar.zst"), html_archive),
-    ((".jsonl", ".jsonl.gz"), jsonl),
+    ((".jsonl", ".jsonl.gz", ".jsonl.zst", ".ndjson", ".json.gz"), jsonl),
     ((".parquet",), parquet),
 )
 
 
-def reader_of(file: Path) -> Reader | None:
+def reader_of(name: str) -> Reader | None:
     """The reader of a file by its name; None for what is no input."""
-    return next((read for ends, read in READERS if file.name.lower().endswith(ends)), None)
+    low = name.lower().partition("?")[0]
+    return next((read for ends, read in READERS if low.endswith(ends)), None)

@@ -51,3 +51,38 @@ def _is_short(file: Path, start: int) -> bool:
         return bool(head.strip())
     declared = LENGTH.search(head)
     return declared is not None and int(declared[1]) > len(body)
+
+
+def next_record(file: Path, start: int) -> int | None:
+    """Where the next whole-looking record of a WARC or ARC begins, from a byte on."""
+    with file.open("rb") as stream:
+        packed = stream.read(2) == GZIP
+        mark = GZIP + b"\x08" if packed else b"WARC/1."
+        stream.seek(start)
+        place, block = start, stream.read(BLOCK)
+        while block:
+            found = block.find(mark)
+            while found >= 0:
+                if not packed or _begins_record(file, place + found):
+                    return place + found
+                found = block.find(mark, found + 1)
+            # a mark may lie over the end of a block
+            keep = block[-(len(mark) - 1) :]
+            place += len(block) - len(keep)
+            more = stream.read(BLOCK)
+            block = keep + more if more else b""
+    return None
+
+
+def _begins_record(file: Path, start: int) -> bool:
+    """Whether the bytes there are a gzip member that begins as a record does."""
+    with file.open("rb") as stream:
+        stream.seek(start)
+        try:
+            head = zlib.decompressobj(31).decompress(stream.read(4096), 512)
+        except zlib.error:
+            return False
+    return (
+        head.startswith(b"WARC/")
+        or re.match(rb"[a-z][a-z0-9+.-]*:\S+ \S+ \d{8,14} ", head) is not None
+    )
