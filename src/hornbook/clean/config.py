@@ -14,6 +14,7 @@ class Dedup:
     bands: int  # a pair is looked at when one band of its signatures is equal
     rows: int  # signature slots in a band
     threshold: float  # Jaccard similarity of the sets from which a document is a duplicate
+    compared: int  # documents that a band key remembers, and that a document is compared with
     seed: int  # of the signatures
     expectations: tuple[Expectation, ...]  # of data set documents: id, source, characters
 
@@ -21,8 +22,8 @@ class Dedup:
     def _in_range(self) -> "Dedup":
         if not 0 < self.threshold <= 1:
             raise ValueError(f"threshold={self.threshold}: expected more than 0, at most 1")
-        if min(self.shingle_words, self.bands, self.rows) < 1:
-            raise ValueError("shingle_words, bands and rows: expected at least 1 each")
+        if min(self.shingle_words, self.bands, self.rows, self.compared) < 1:
+            raise ValueError("shingle_words, bands, rows and compared: expected at least 1 each")
         return self
 
 

@@ -1,17 +1,24 @@
 """Stage `dedup@CORPUS`: one copy of each text, within the corpus and across those above it."""
 
-import hashlib
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from hornbook.artifacts import read_documents, write_table
+from hornbook.artifacts import shards
+from hornbook.clean.buckets import (
+    MEETING_BYTES,
+    RANGE,
+    compare,
+    find_buckets,
+    find_copies,
+    meetings,
+)
 from hornbook.clean.config import Dedup
-from hornbook.clean.documents import document_frame, write_without
-from hornbook.clean.near import near_duplicates
-from hornbook.clean.words import WordHashes, shingles, words
+from hornbook.clean.documents import count_rows, document_frame, write_without_rows
+from hornbook.clean.near import Decision, jaccard
+from hornbook.clean.removed import Gone, joined, write_removed
+from hornbook.clean.signed import Sets, Signed, sign
+from hornbook.compute import Done, Shard, map_shards
 from hornbook.stage import Run
 
 if TYPE_CHECKING:
@@ -21,16 +28,8 @@ if TYPE_CHECKING:
 OWN = {"books": "books/corpus", "code": "code/filtered", "web": "web/filtered"}
 # a text is kept in the first corpus that has it
 PRIORITY = ("books", "code", "web")
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A document as deduplication needs it; `digest` is of its text without white space runs."""
-
-    corpus: str
-    id: str
-    digest: bytes
-    shingles: "NDArray[np.uint64]"
+SLICE_KEYS = 2**21  # that are sorted at once, which takes about 100 bytes each
+MAX_BITS = 16
 
 
 def dedup(run: Run) -> None:
@@ -40,69 +39,99 @@ def dedup(run: Run) -> None:
     higher = PRIORITY[: PRIORITY.index(corpus)]
     folders = {name: run.input(f"artifacts/clean/dedup/{name}") for name in higher}
     folders[corpus] = run.input(f"artifacts/{OWN[corpus]}")
+    parts = [(name, file) for name, folder in folders.items() for file in shards(folder)]
 
-    seen: list[Seen] = []
-    hashes = WordHashes()
-    with run.progress(None, "documents", "reading") as bar:
-        for name, folder in folders.items():
-            for row in read_documents(folder, ["id", "text"]):
-                seen.append(look_at(name, row, hashes, settings.shingle_words))
-                bar.advance()
-    own = [one.id for one in seen if one.corpus == corpus]
-    removed = find_removed(seen, corpus, settings)
-    run.log(f"{len(removed):,} of {len(own):,} documents are copies")
+    signed = signed_shards(run, parts, corpus, settings)
+    gone = find_gone(run, signed, settings)
+    num_own = signed.starts[-1] - signed.first_own
+    run.log(f"{len(gone.documents):,} of {num_own:,} documents are copies")
 
-    write_removed(run.out / "removed.parquet", removed)
-    gone = {row["id"] for row in removed}
-    write_without(folders[corpus], gone, run.out)
+    against = write_removed(run.out / "removed.parquet", gone, signed, parts)
+    write_without_rows(run, folders[corpus], rows_by_part(gone, signed))
     run.expect("documents", document_frame(run.out), settings.expectations, "id")
+    reasons = {"exact": int(gone.is_exact.sum()), "near": int((~gone.is_exact).sum())}
     run.summary(
-        rows=len(own) - len(removed),
-        duplicate_rate=round(len(removed) / max(len(own), 1), 6),
-        dropped=dict(sorted(Counter(row["reason"] for row in removed).items())),
-        dropped_against=dict(sorted(Counter(row["kept_corpus"] for row in removed).items())),
+        rows=num_own - len(gone.documents),
+        duplicate_rate=round(len(gone.documents) / max(num_own, 1), 6),
+        dropped={reason: count for reason, count in reasons.items() if count},
+        dropped_against=dict(sorted(against.items())),
     )
 
 
-def look_at(corpus: str, row: Mapping[str, Any], hashes: WordHashes, length: int) -> Seen:
-    """What deduplication needs of a document."""
-    text: str = row["text"]
-    digest = hashlib.blake2b(" ".join(text.split()).encode(), digest_size=16).digest()
-    return Seen(corpus, row["id"], digest, shingles(hashes(words(text)), length))
+def signed_shards(run: Run, parts: list[tuple[str, Path]], corpus: str, settings: Dedup) -> Signed:
+    """Digests, keys and sets of the documents of all parts; those of `corpus` are the last."""
+    keys = sum(count_rows(file) for _, file in parts) * settings.bands
+    bits = min(max(0, (keys - 1) // SLICE_KEYS).bit_length(), MAX_BITS)
+    done = map_shards(
+        run,
+        "signing",
+        partial(sign, settings=settings, bits=bits),
+        [Shard(f"{name}-{file.stem}", str(file), file.stat().st_size) for name, file in parts],
+    )
+    return Signed.of(done, sum(name != corpus for name, _ in parts), bits)
 
 
-def find_removed(seen: list[Seen], corpus: str, settings: Dedup) -> list[dict[str, Any]]:
-    """Rows of `removed.parquet` for the documents of `corpus`, the last corpus of `seen`."""
-    first: dict[bytes, int] = {}
-    exact: dict[int, int] = {}
-    for number, one in enumerate(seen):
-        kept = first.setdefault(one.digest, number)
-        if kept != number and one.corpus == corpus:
-            exact[number] = kept
-    left = [number for number in range(len(seen)) if number not in exact]
-    first_own = sum(1 for number in left if seen[number].corpus != corpus)
-    matches = near_duplicates([seen[number].shingles for number in left], first_own, settings)
-    near = {left[match.document]: (left[match.kept], match.similarity) for match in matches}
-    # a copy of a removed text is explained by what that one repeats: that is still there
-    copies = {number: near.get(kept, (kept, 1.0)) for number, kept in exact.items()}
+def find_gone(run: Run, signed: Signed, settings: Dedup) -> Gone:
+    """Exact copies go first; then near ones, compared in parallel and decided in their order."""
+    import numpy as np
+
+    copied = map_shards(
+        run, "finding copies", partial(find_copies, signed=signed), slices(signed, 16)
+    )
+    copies = np.concatenate(
+        [np.fromfile(one.folder / "copies.i64", np.int64).reshape(-1, 2) for one in copied]
+    )
+    is_copy = np.zeros(signed.starts[-1], dtype=np.uint8)
+    is_copy[copies[:, 0]] = 1
+    mask = run.pending / "is_copy.u8"
+    is_copy.tofile(mask)
+
+    find = partial(find_buckets, signed=signed, copies=str(mask.absolute()))
+    found = map_shards(run, "finding buckets", find, slices(signed, 8 * settings.bands))
+    decision = decide(run, signed, found, settings)
+    return joined(copies[copies[:, 0] >= signed.first_own], decision.removed)
+
+
+def slices(signed: Signed, bytes_each: int) -> list[Shard]:
+    """A shard of work for each slice of keys; `bytes_each` are those of a document."""
+    count = 2**signed.bits
+    size = signed.starts[-1] * bytes_each // count
+    return [Shard(f"{number:05d}", number, size) for number in range(count)]
+
+
+def decide(run: Run, signed: Signed, found: list[Done], settings: Dedup) -> Decision:
+    """Decisions on all documents that share a band key with an earlier one."""
+    folders = [str(one.folder) for one in found]
+    num_ranges = -(-signed.starts[-1] // RANGE)
+    num_bytes = MEETING_BYTES * sum(one.facts["meetings"] for one in found)
+    compared = map_shards(
+        run,
+        "comparing",
+        partial(compare, signed=signed, slices=folders, settings=settings),
+        [Shard(f"{n:06d}", n, num_bytes // num_ranges) for n in range(num_ranges)],
+    )
+    with Sets(signed) as sets:
+
+        def similarity(left: int, right: int) -> float:
+            return jaccard(sets(left), sets(right), at_least=settings.threshold)
+
+        decision = Decision(similarity, signed.starts[-1], signed.first_own, settings)
+        with run.progress(
+            sum(one.facts["meetings"] for one in compared), "meetings", "deciding"
+        ) as bar:
+            for document, listed in meetings(compared):
+                decision.decide(document, listed)
+                bar.advance(len(listed))
+    return decision
+
+
+def rows_by_part(gone: Gone, signed: Signed) -> "list[NDArray[np.int64]]":
+    """The rows that go of each part of the own corpus."""
+    import numpy as np
+
+    starts = signed.bounds[signed.num_higher :]
+    places = np.searchsorted(gone.documents, starts)
     return [
-        {
-            "id": seen[number].id,
-            "kept_id": seen[kept].id,
-            "kept_corpus": seen[kept].corpus,
-            "similarity": similarity,
-            "reason": "exact" if number in exact and exact[number] == kept else "near",
-        }
-        for number, (kept, similarity) in sorted((near | copies).items())
+        gone.documents[places[part] : places[part + 1]] - starts[part]
+        for part in range(len(starts) - 1)
     ]
-
-
-def write_removed(file: Path, removed: list[dict[str, Any]]) -> None:
-    """One row per removed document: what it repeats, how much, and why it went."""
-    import pyarrow as pa
-
-    names = ("id", "kept_id", "kept_corpus", "similarity", "reason")
-    schema = pa.schema(
-        [(name, pa.float64() if name == "similarity" else pa.string()) for name in names]
-    )
-    write_table(file, pa.Table.from_pylist(removed, schema=schema))

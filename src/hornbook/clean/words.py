@@ -8,8 +8,9 @@ share a hash as rarely as random numbers would; who knows the base can build wor
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,11 +24,16 @@ _SHIFTS = (30, 27, 31)  # splitmix64, and its two factors
 _FACTORS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 
 
-class Hashed(NamedTuple):
+@dataclass(frozen=True)
+class Hashed:
     """Hashes of several texts in a row; those of text n are `hashes[offsets[n]:offsets[n + 1]]`."""
 
     hashes: "NDArray[np.uint64]"
     offsets: "NDArray[np.int64]"
+
+    def __getitem__(self, number: int) -> "NDArray[np.uint64]":
+        """Hashes of one text."""
+        return self.hashes[self.offsets[number] : self.offsets[number + 1]]
 
 
 def words(text: str) -> list[str]:
