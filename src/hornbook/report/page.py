@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from hornbook.report import charts, lineage_drawing, statistics, wording
+from hornbook.report import charts, funnel, lineage_drawing, statistics, wording
 from hornbook.report.assemble import reasons
 from hornbook.report.lineage_drawing import Node, slug
 from hornbook.report.statistics import Artifact
@@ -54,12 +54,21 @@ def page(
             toxigen=toxigen,
             bars=_chart(charts.bars(toxigen["rows"], toxigen["groups"], variants)),
             curves=_chart(charts.curves(curves, x_label="tokens seen", y_label="training loss")),
+            funnels=_funnels(artifacts),
             corpora=statistics.corpora(artifacts),
             teacher=statistics.teacher(artifacts),
             checks=statistics.checks(artifacts),
             artifacts=artifacts,
         )
     )
+
+
+def _funnels(artifacts: Sequence[Artifact]) -> list[dict[str, Any]]:
+    """The funnel of each corpus as rows and as a picture."""
+    return [
+        {"name": name, "steps": steps, "chart": _chart(funnel.draw(name, steps))}
+        for name, steps in funnel.funnels(artifacts).items()
+    ]
 
 
 def _chart(svg: str) -> Markup:
