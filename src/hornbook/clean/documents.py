@@ -73,8 +73,12 @@ def count_rows(file: Path) -> int:
 
 def document_frame(folder: Path) -> "pd.DataFrame":
     """Id, source and length in characters of each document, which is what expectations look at."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    table = read_table(folder, ["id", "source", "text"])
-    lengths = pc.call_function("utf8_length", [table.column("text")])
-    return table.drop_columns(["text"]).append_column("characters", lengths).to_pandas()
+    parts: list[pa.Table] = []
+    for file in shards(folder):  # so that the texts of one part are in memory, not of all
+        table = read_table(file, ["id", "source", "text"])
+        lengths = pc.call_function("utf8_length", [table.column("text")])
+        parts.append(table.drop_columns(["text"]).append_column("characters", lengths))
+    return pa.concat_tables(parts).to_pandas()
