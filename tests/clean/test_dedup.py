@@ -11,7 +11,7 @@ from hornbook.clean import buckets
 from hornbook.clean import dedup as stage
 from hornbook.clean.config import Clean, Dedup
 from hornbook.clean.dedup import dedup, find_gone, signed_shards
-from hornbook.clean.near import jaccard, signatures
+from hornbook.clean.near import Decision, Meeting, jaccard, signatures
 from hornbook.clean.words import hash_words, shingle_sets, words
 from hornbook.errors import ExpectationError, HornbookError
 from tests.made_run import conf, file_bytes, made_run
@@ -205,15 +205,18 @@ def test_texts_without_a_word_are_copies_only_where_they_are_equal(tmp_path):
 
 
 def counting(monkeypatch):
-    """How often two documents were compared."""
-    calls = []
+    """How often two documents were compared, by the module that asks."""
+    calls = {stage: 0, buckets: 0}
 
-    def counted(left, right, *, at_least=0.0):
-        calls.append(1)
-        return jaccard(left, right, at_least=at_least)
+    def counted(asks):
+        def compared(left, right, *, at_least=0.0):
+            calls[asks] += 1
+            return jaccard(left, right, at_least=at_least)
 
-    monkeypatch.setattr(buckets, "jaccard", counted)
-    monkeypatch.setattr(stage, "jaccard", counted)
+        return compared
+
+    for asks in calls:
+        monkeypatch.setattr(asks, "jaccard", counted(asks))
     return calls
 
 
@@ -224,10 +227,28 @@ def test_documents_of_one_template_cost_a_fixed_number_of_comparisons_each(
     # with 1 own word of 101 they repeat each other, with 20 (similar by .67) they do not
     calls, template = counting(monkeypatch), passage(1, 100)
     texts = joined([*template, *(f"x{n}y{k}" for k in range(own_words))] for n in range(1500))
-    settings = replace(SETTINGS, compared=4)
+    settings = replace(SETTINGS, compared=2)
     found = gone_of(tmp_path, texts, settings=settings, shard_rows=500)
     assert len(found) == 1500 - stays
-    assert len(calls) <= 1500 * (SETTINGS.bands + settings.compared if stays > 1 else 5)
+    assert calls[buckets] <= 1500 * SETTINGS.bands
+    # where all repeat the first page, nothing but that is compared
+    assert calls[stage] <= (1500 * settings.compared if stays > 1 else 0)
+
+
+def test_a_bucket_that_is_full_remembers_no_more():
+    asked = []
+
+    def none_alike(document, other):
+        asked.append((document, other))
+        return 0.0
+
+    decision = Decision(none_alike, 5, 0, replace(SETTINGS, compared=1))
+    full, other = (Meeting(0, bucket, is_last=False, similarity=0.0) for bucket in (1, 2))
+    decision.decide(1, [full])
+    decision.decide(3, [full, other])
+    # 3 is in both buckets of 4, but only one of them remembers it: that is no more than 1 has
+    decision.decide(4, [full, other])
+    assert asked == [(3, 1), (4, 1)]
 
 
 def test_a_near_copy_is_found_among_many_of_its_template(tmp_path):
