@@ -27,7 +27,8 @@ def draw(series: Mapping[str, Mapping[str, Any]]) -> bytes:
     curve.set(xlim=(0, 1), ylim=(-0.02, 1.02), xlabel="predicted probability",
               ylabel="share that is positive",
               title="reliability on texts not seen in training")  # fmt: skip
-    curve.legend(fontsize="small", loc="upper left")
+    figure.legend(*curve.get_legend_handles_labels(), fontsize="small", ncols=2,
+                  loc="outside lower center")  # fmt: skip
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=90, metadata={"Software": None})
     return content.getvalue()
@@ -45,13 +46,12 @@ def _curve(axes: Any, name: str, figures: Mapping[str, Any], color: str) -> None
 
 
 def _counts(axes: Any, series: Mapping[str, Mapping[str, Any]]) -> None:  # noqa: ANN401 - matplotlib
-    for place, ((name, figures), color) in enumerate(zip(series.items(), COLORS, strict=False)):
+    for place, (figures, color) in enumerate(zip(series.values(), COLORS, strict=False)):
         wide = [(row["to"] - row["from"]) * 0.9 / len(series) for row in figures["bins"]]
         left = [row["from"] + place * one for row, one in zip(figures["bins"], wide, strict=True)]
         axes.bar(left, [row["rows"] for row in figures["bins"]], width=wide, align="edge",
-                 color=color, label=name)  # fmt: skip
+                 color=color)  # fmt: skip
     axes.set(xlim=(0, 1), xlabel="predicted probability", ylabel="texts", title="texts by bin")
-    axes.legend(fontsize="small")
 
 
 def wilson(positives: int, rows: int) -> tuple[float, float]:
