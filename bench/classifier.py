@@ -11,10 +11,11 @@ ratio_fasttext_16     over fastText, 16 dimensions, words; ratio_fasttext_100: 1
 forest_ratio          our forest over scikit-learn's hashing and regression (words)
 agreement             share of unseen documents where ours and scikit-learn (words) decide alike
 auc, auc_sklearn      ranking of unseen documents against their labels
-human_*               against people's labels by five-fold cross-validation, on the texts of which a
-                      majority judged (AUC): `length_alone` ranks by length, `annotator` is the
-                      embedded rule itself, `rule_linear` and `rule_forest` learned its scores of real web pages, `people_linear` and
-                      `people_forest` learned people's labels, which is the most one can expect
+human_*               AUC against people's labels by five-fold cross-validation, on the texts of
+                      which a majority judged: `length_alone` ranks by length, `annotator` is the
+                      embedded rule itself, `rule_linear` and `rule_forest` learned the rule's
+                      scores of real web pages, `people_linear` and `people_forest` learned people's
+                      labels, which is the most one can expect
 """
 
 import json
@@ -74,12 +75,13 @@ def fitted(texts: list[str], scores: np.ndarray, wanted: Fit) -> Classifier:
     """A classifier that kept a part of the texts for its calibration."""
     places = split(scores, wanted.parts, stream(0, "bench"))
     seen, held = np.concatenate([places["train"], places["test"]]), places["calibration"]
+    texts = [text[: wanted.characters] for text in texts]
     regressor = train(
         [texts[n] for n in seen], scores[seen], wanted, encoder=None, name="bench", workers=1
     )
     found = raw(regressor, [texts[n] for n in held])
     curves = calibration.fit(wanted.calibration, found, scores[held], wanted.positive_from)
-    return Classifier(regressor, curves)
+    return Classifier(regressor, curves, wanted.characters)
 
 
 def sklearn_scorer(
@@ -117,7 +119,7 @@ def speed(texts: list[str], labels: np.ndarray) -> dict[str, float | None]:
     learned = [texts[n] for n in seen]
     long = [texts[n][:CHARACTERS] for n in unseen if len(texts[n]) > CHARACTERS // 2]
     documents = (long * (DOCUMENTS // len(long) + 1))[:DOCUMENTS]
-    wanted = settings()
+    wanted = replace(settings(), characters=10**9)  # the peers read whole texts
     models = {
         kind: fitted(learned, known * 5, replace(wanted, kind=kind))
         for kind in ("linear", "forest")

@@ -19,6 +19,7 @@ def settings(**changed: Any) -> Fit:
     """Small sizes; `changed` as the dataclass names them."""
     small = Fit(
         kind="linear",
+        characters=1000,
         features=512,
         l2=0.1,
         embedding=Embedding("projection", dimensions=4, min_documents=2, max_tokens=16),

@@ -99,11 +99,24 @@ def test_shares_that_leave_nothing_to_train_on_are_refused():
 
 def test_a_text_that_comes_twice_is_in_one_part_only(tmp_path):
     texts = ["same", "other", "same", "not annotated"]
-    found = annotated(corpus(tmp_path / "c", texts, 2), annotations(tmp_path / "a", [1, 2, 3]))
+    found = annotated(corpus(tmp_path / "c", texts, 2), annotations(tmp_path / "a", [1, 2, 3]), 99)
     assert sorted(zip(found.texts, found.scores.tolist(), strict=True)) == [
         ("other", 2),
         ("same", 1),
     ]
+
+
+def test_only_the_beginning_of_a_text_is_read(tmp_path):
+    texts, scores = two_kinds(80)
+    texts = [
+        f"{text:60}{ending}" for text, ending in zip(texts, texts[1:] + texts[:1], strict=True)
+    ]
+    out = fit_in(tmp_path, texts, scores, characters=60)
+    assert read_json(out / "metrics.json")["annotations"]["f1"] == 1.0
+    one, other = load(out, None).predict([texts[0], texts[0][:60]]).score
+    assert one == other
+    documents = annotated(tmp_path / "c", tmp_path / "a", 7)
+    assert sorted(documents.texts) == ["buy che", "explain"]
 
 
 def judged_folder(folder, rows):

@@ -15,7 +15,7 @@ from hornbook.classifier.replies import parse_score
         ('{"score": 1, "reason": "draft"}\nNo, rather: {"score": 2, "reason": "b"}', (2, "b")),
         ('{"result": {"score": 5, "reason": "c"}}', (5, "c")),
         ('{"score": 4.0}', (4, "")),
-        ('<think>Score: 1? {"score": 1}</think>{"score": 3}', (3, "")),
+        ('<think>{"score": 1}?</think>Score: 3', (3, "")),
         ("It informs and explains.\nScore: 4", (4, "It informs and explains.")),
         ("**Educational score:** 4/5", (4, "**Educational")),
         ("1 point for prose.\nTotal points = 3.", (3, "1 point for prose. Total")),

@@ -5,6 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from hornbook.artifacts import read_documents, read_json, read_table, shards, write_table
+from hornbook.classifier import scores
 from hornbook.classifier.config import Filter, Scores
 from hornbook.classifier.filter import filter_corpus
 from hornbook.classifier.fit import fit_classifier
@@ -22,13 +23,17 @@ UNIQUE = Expectation("expect_column_values_to_be_unique", {"column": "id"})
 def fitted(tmp_path_factory):
     """The folder of a corpus of 9 parts with its classifier."""
     root = tmp_path_factory.mktemp("fitted")
-    texts, scores = two_kinds(80)
+    texts, given = two_kinds(80)
     run = run_in(root, "web_classifier")
-    fit_classifier(run, corpus(root / "c", texts, 9), annotations(root / "a", scores), settings())
+    fit_classifier(run, corpus(root / "c", texts, 9), annotations(root / "a", given), settings())
     return root / "c", run.out, texts
 
 
-def test_every_part_of_a_corpus_has_a_part_of_scores_in_its_order(tmp_path, fitted):
+@pytest.mark.parametrize("rows", [4, 1024])
+def test_every_part_of_a_corpus_has_a_part_of_scores_in_its_order(
+    tmp_path, fitted, monkeypatch, rows
+):
+    monkeypatch.setattr(scores, "ROWS_AT_ONCE", rows)
     documents, model, texts = fitted
     run = run_in(tmp_path, "web_scores")
     score_corpus(run, documents, model, Scores([UNIQUE]))
@@ -63,17 +68,17 @@ def test_scores_that_break_an_expectation_stop_the_stage(tmp_path, fitted):
         score_corpus(run_in(tmp_path, "web_scores"), documents, model, Scores([most]))
 
 
-def scored(folder, scores, ids=None):
-    table = pa.table({"id": ids or [f"d{n}" for n in range(len(scores))], "score": scores})
+def scored(folder, values, ids=None):
+    table = pa.table({"id": ids or [f"d{n}" for n in range(len(values))], "score": values})
     write_table(folder / "part-00000.parquet", table)
     return folder
 
 
 def test_a_score_at_the_threshold_is_kept_and_one_below_is_not(tmp_path):
     documents = corpus(tmp_path / "c", ["one", "two words", "three"])
-    scores = scored(tmp_path / "s", [2.499, 2.5, 2.501])
+    known = scored(tmp_path / "s", [2.499, 2.5, 2.501])
     run = run_in(tmp_path)
-    filter_corpus(run, documents, scores, Filter(2.5, [UNIQUE]))
+    filter_corpus(run, documents, known, Filter(2.5, [UNIQUE]))
     assert [(row["id"], row["score"]) for row in read_documents(run.out)] == [
         ("d1", 2.5),
         ("d2", 2.501),
@@ -81,7 +86,7 @@ def test_a_score_at_the_threshold_is_kept_and_one_below_is_not(tmp_path):
     summary = read_json(run.out / "summary.json")
     assert (summary["dropped"], summary["words"]) == ({"below_threshold": 1}, 3)
     with pytest.raises(InputError, match=r"no document of 3 reaches web\.filter.*is 2\.501"):
-        filter_corpus(run_in(tmp_path / "b"), documents, scores, Filter(2.502, []))
+        filter_corpus(run_in(tmp_path / "b"), documents, known, Filter(2.502, []))
 
 
 def test_a_part_without_a_kept_document_keeps_its_schema(tmp_path):
@@ -100,6 +105,6 @@ def test_a_part_without_a_kept_document_keeps_its_schema(tmp_path):
 @pytest.mark.parametrize("ids", [["d1", "d0"], ["d0", "other"], ["d0"], ["d0", "d1", "d2"]])
 def test_scores_of_other_documents_are_refused(tmp_path, ids):
     documents = corpus(tmp_path / "c", ["a", "b"])
-    scores = scored(tmp_path / "web" / "scores", [1.0] * len(ids), ids)
+    known = scored(tmp_path / "web" / "scores", [1.0] * len(ids), ids)
     with pytest.raises(ArtifactError, match=r"does not hold the documents.*dvc repro web_scores"):
-        filter_corpus(run_in(tmp_path), documents, scores, Filter(0.0, []))
+        filter_corpus(run_in(tmp_path), documents, known, Filter(0.0, []))

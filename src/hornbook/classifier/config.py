@@ -57,6 +57,7 @@ class Fit:
     """The classifier and how it is judged."""
 
     kind: Literal["forest", "linear"]
+    characters: Annotated[int, Field(gt=0)]  # of a text that are read, in training and scoring
     features: Annotated[int, AfterValidator(_power_of_two)]  # buckets of the hashed words
     l2: Annotated[float, Field(gt=0)]  # strength of the linear model's penalty
     embedding: Embedding

@@ -38,7 +38,7 @@ def fit_classifier(
     Raises:
         InputError: The annotations are all on one side of `positive_from`, or too few.
     """
-    sample = annotated(corpus, annotations)
+    sample = annotated(corpus, annotations, settings.characters)
     _require_both_sides(run, sample, settings)
     places = split(sample.scores, settings.parts, stream(settings.seed, "split", run.family))
     fitted, held, test = (sample.part(places[name]) for name in ("train", "calibration", "test"))
@@ -48,7 +48,7 @@ def fit_classifier(
     )  # fmt: skip
     border = settings.positive_from
     curves = calibration.fit(settings.calibration, raw(regressor, held.texts), held.scores, border)
-    model = Classifier(regressor, curves)
+    model = Classifier(regressor, curves, settings.characters)
     save(run.out, model)
     figures = against_annotations(model.predict(test.texts), test.scores, border, settings.bins)
     skipped: Counter[str] = Counter()
@@ -62,8 +62,8 @@ def fit_classifier(
         run.summary(skipped_judgements=dict(sorted(skipped.items())))
 
 
-def annotated(corpus: Path, annotations: Path) -> Sample:
-    """The annotated texts of a corpus, of which one shard is in memory at a time."""
+def annotated(corpus: Path, annotations: Path, characters: int) -> Sample:
+    """What is read of the annotated texts; one shard of the corpus is in memory at a time."""
     rows = read_table(annotations / "annotations.parquet", ["id", "score"]).to_pylist()
     scores = {row["id"]: row["score"] for row in rows}
     found: dict[str, str] = {}
@@ -71,7 +71,7 @@ def annotated(corpus: Path, annotations: Path) -> Sample:
         table = read_table(part, ["id", "text"])
         ids = table.column("id").to_pylist()
         table = table.take([place for place, one in enumerate(ids) if one in scores])
-        found |= {row["id"]: row["text"] for row in table.to_pylist()}
+        found |= {row["id"]: row["text"][:characters] for row in table.to_pylist()}
     ids = sorted(found)
     first = {
         found[one]: one for one in reversed(ids)

@@ -51,10 +51,11 @@ class Classifier:
 
     regressor: Linear | Embedded
     calibration: Calibration
+    characters: int  # of a text that are read
 
     def predict(self, texts: Sequence[str]) -> Predicted:
         """Predictions in the order of `texts`."""
-        found = raw(self.regressor, texts)
+        found = raw(self.regressor, [text[: self.characters] for text in texts])
         return Predicted(self.calibration.score(found), self.calibration.probability(found))
 
 
@@ -113,7 +114,10 @@ def save(folder: Path, model: Classifier) -> None:
     from safetensors.numpy import save as packed
 
     tensors = dict(model.calibration.tensors())
-    about: dict[str, Any] = {"calibration": model.calibration.kind}
+    about: dict[str, Any] = {
+        "calibration": model.calibration.kind,
+        "characters": model.characters,
+    }
     if isinstance(model.regressor, Linear):
         about["kind"] = "linear"
         tensors |= model.regressor.tensors()
@@ -144,7 +148,7 @@ def load(folder: Path, encoder: Path | None) -> Classifier:
     try:
         tensors = load_file(folder / TENSORS)
         curves = calibration.restore(about["calibration"], tensors)
-        return Classifier(_regressor(about, tensors, encoder), curves)
+        return Classifier(_regressor(about, tensors, encoder), curves, about["characters"])
     except (OSError, SafetensorError, KeyError) as error:
         raise ArtifactError(
             f"{folder / TENSORS} is not the classifier that {DESCRIPTION} describes ({error!r}); "
