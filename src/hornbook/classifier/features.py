@@ -33,7 +33,8 @@ class Buckets(NamedTuple):
 
 def buckets(texts: Sequence[str], features: int) -> Buckets:
     """Which of `features` buckets, a power of two, each word and pair falls into."""
-    hashes, offsets = hash_words(texts)
+    hashed = hash_words(texts)
+    hashes, offsets = hashed.hashes, hashed.offsets
     shift = np.uint64(65 - features.bit_length())
     pairs = np.full(len(hashes), features, dtype=np.int64)
     pairs[:-1] = runs(hashes, 2) >> shift
