@@ -5,7 +5,7 @@ import json
 import pytest
 
 from hornbook.errors import InputError
-from hornbook.evaluate.items import BENCHMARKS, benchmark_texts, load
+from hornbook.evaluate.items import BENCHMARKS, load
 
 COUNTS = {
     "arc_challenge": 1172, "arc_easy": 2376, "boolq": 3270, "gsm8k": 1319, "gsm8k_code": 1319,
@@ -20,23 +20,11 @@ def test_a_published_benchmark_has_all_its_items(shared, name):
     assert len(splits.get("test") or splits["validation"]) == COUNTS[name]
 
 
-def test_every_benchmark_is_looked_for_in_the_training_text(shared):
-    names = {name for name, _, _ in benchmark_texts(shared)}
-    assert names >= set(BENCHMARKS) - {"gsm8k_code"}
-
-
 def test_a_missing_file_is_named_with_the_setting(tmp_path):
     with pytest.raises(InputError, match=r"piqa/valid\.jsonl.*data\.benchmarks"):
         load("piqa", tmp_path)
     with pytest.raises(InputError, match="no benchmark 'nothing'"):
         load("nothing", tmp_path)
-
-
-def test_a_damaged_file_is_an_error_not_an_absence(tmp_path):
-    (tmp_path / "lambada").mkdir()
-    (tmp_path / "lambada" / "derived_lambada_openai_test.jsonl").write_text('{"text": "a"')
-    with pytest.raises(InputError, match="is not JSON lines"):
-        list(benchmark_texts(tmp_path))
 
 
 def test_a_line_separator_inside_a_string_does_not_break_a_line(tmp_path):

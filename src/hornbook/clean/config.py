@@ -1,6 +1,8 @@
 """Schema of `clean`."""
 
-from pydantic import model_validator
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from hornbook.config import STRICT, Expectation
@@ -28,20 +30,71 @@ class Dedup:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Edited:
+    """What counts as a copy in which words were changed."""
+
+    seed_words: Annotated[int, Field(ge=2)]  # consecutive words that every such copy shares
+    common_texts: Annotated[int, Field(ge=1)]  # a run that more texts have leads to none of them
+    edits: Annotated[float, Field(gt=0, lt=1)]  # share of a text's words that may be changed
+    share: Annotated[float, Field(gt=0, le=1)]  # of a text's words that stand where they should
+    weighted_share: Annotated[float, Field(ge=0, le=1)]  # the same, rare words count for more
+
+
+@dataclass(frozen=True, config=STRICT)
+class Short:
+    """What is done about items that are shorter than an n-gram."""
+
+    least_words: Annotated[int, Field(ge=1)]  # shorter ones are not looked for
+    action: Literal["remove", "report"]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Programs:
+    """What counts as a copy of a benchmark's function."""
+
+    least_nodes: Annotated[int, Field(ge=1)]  # smaller syntax trees say too little
+    similarity: Annotated[float, Field(gt=0, le=1)]  # of normalised syntax trees
+
+
+@dataclass(frozen=True, config=STRICT)
+class Recall:
+    """Copies of items that the stage plants and looks for, and texts that hold none."""
+
+    items: Annotated[int, Field(ge=1)]  # of each benchmark, for each kind
+    controls: Annotated[int, Field(ge=1)]
+    document_words: Annotated[int, Field(ge=20)]  # of controls, and of what a copy stands in
+    edits: Annotated[float, Field(gt=0, lt=1)]  # share of the words that are changed, at least 1
+    seed: int
+    expectations: tuple[Expectation, ...]  # of the data set of kinds: kind, recall
+
+
+@dataclass(frozen=True, config=STRICT)
 class Decontaminate:
     """What counts as an overlap with a benchmark item, the same for every corpus."""
 
-    ngram_words: int  # consecutive normalised words that overlap
-    short_item_words: int  # items shorter than an n-gram are matched whole down to this length
+    action: Literal["remove", "flag"]
+    ngram_words: Annotated[int, Field(ge=2)]  # consecutive normalised words that overlap
+    long_words: int  # a run of so many is enough by itself
+    share: Annotated[float, Field(gt=0, le=1)]  # of a text's n-grams from which it is there
+    common_items: Annotated[int, Field(ge=1)]  # runs that more items of a benchmark have are none's
+    edited: Edited
+    short: Short
+    programs: Programs
     report_only: tuple[str, ...]  # benchmarks (globs) that are counted and never removed
+    recall: Recall
     expectations: tuple[Expectation, ...]  # of data set documents: id, source, characters
 
     @model_validator(mode="after")
-    def _short_is_shorter(self) -> "Decontaminate":
-        if not 1 <= self.short_item_words <= self.ngram_words:
+    def _in_order(self) -> "Decontaminate":
+        if not self.short.least_words <= self.ngram_words <= self.long_words:
             raise ValueError(
-                f"short_item_words={self.short_item_words}: expected 1 to "
-                f"ngram_words={self.ngram_words}"
+                f"short.least_words={self.short.least_words}, ngram_words={self.ngram_words}, "
+                f"long_words={self.long_words}: expected each at least the one before"
+            )
+        if self.edited.seed_words > self.short.least_words:
+            raise ValueError(
+                f"edited.seed_words={self.edited.seed_words}: expected at most "
+                f"short.least_words={self.short.least_words}"
             )
         return self
 

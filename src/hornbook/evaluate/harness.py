@@ -12,9 +12,10 @@ from hornbook.evaluate.config import Evaluate
 from hornbook.evaluate.items import Splits, load
 from hornbook.evaluate.lm import HornbookLM
 from hornbook.evaluate.scoring import Cell, Scored, make_cell
+from hornbook.evaluate.texts import HARNESS_NAMES
 
 BLIND_CONTEXT = "Answer:"
-HARNESS_NAMES = {"siqa": "social_iqa", "lambada": "lambada_openai"}
+
 METRICS = {"gsm8k": "exact_match", "squad": "exact_match", "micro_cloze": "exact_match"}
 ACC = {"metric": "acc", "aggregation": "mean", "higher_is_better": True}
 EXACT = {"metric": "exact_match", "aggregation": "mean", "higher_is_better": True,

@@ -3,12 +3,10 @@
 A benchmark is found below the benchmarks folder by the name of its own folder; `.gz` is read too.
 """
 
-import csv
 import gzip
 import hashlib
-import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +16,21 @@ Row = dict[str, Any]
 Splits = dict[str, list[Row]]
 
 
-def _text(file: Path) -> str:
+def read_text(file: Path) -> str:
+    """The text of a file, unpacked where it ends in .gz."""
     raw = file.read_bytes()
     return (gzip.decompress(raw) if file.suffix == ".gz" else raw).decode("utf-8")
 
 
-def _lines(file: Path) -> list[Row]:
+def read_lines(file: Path) -> list[Row]:
+    """The rows of a JSON lines file.
+
+    Raises:
+        InputError: It is damaged.
+    """
     try:
         # not splitlines: JSON strings may hold U+2028, which it takes for the end of a line
-        return [json.loads(line) for line in _text(file).split("\n") if line.strip()]
+        return [json.loads(line) for line in read_text(file).split("\n") if line.strip()]
     except (ValueError, OSError, EOFError) as error:
         raise InputError(f"{file} is not JSON lines ({error}); fetch it again") from error
 
@@ -48,18 +52,18 @@ def _find(folder: Path, *names: str) -> Path:
 
 
 def _arc(folder: Path, level: str) -> Splits:
-    rows = _lines(_find(folder, f"arc/derived_{level}_test.jsonl", f"arc/{level}-Test.jsonl"))
+    rows = read_lines(_find(folder, f"arc/derived_{level}_test.jsonl", f"arc/{level}-Test.jsonl"))
     return {"test": rows}
 
 
 def _piqa(folder: Path) -> Splits:
-    rows = _lines(_find(folder, "piqa/valid.jsonl"))
-    labels = _text(_find(folder, "piqa/valid-labels.lst")).split()
+    rows = read_lines(_find(folder, "piqa/valid.jsonl"))
+    labels = read_text(_find(folder, "piqa/valid-labels.lst")).split()
     return {"validation": [r | {"label": int(x)} for r, x in zip(rows, labels, strict=True)]}
 
 
 def _hellaswag(folder: Path) -> Splits:
-    rows = _lines(
+    rows = read_lines(
         _find(folder, "hellaswag/derived_hellaswag_val.jsonl", "hellaswag/hellaswag_val.jsonl")
     )
     split = [{"ctx_a": row["ctx"], "ctx_b": ""} | row for row in rows]
@@ -68,11 +72,11 @@ def _hellaswag(folder: Path) -> Splits:
 
 def _winogrande(folder: Path) -> Splits:
     names = ("winogrande/derived_winogrande_validation.jsonl", "winogrande/dev.jsonl")
-    return {"validation": _lines(_find(folder, *names))}
+    return {"validation": read_lines(_find(folder, *names))}
 
 
 def _boolq(folder: Path) -> Splits:
-    rows = _lines(_find(folder, "boolq/derived_boolq_dev.jsonl", "boolq/dev.jsonl"))
+    rows = read_lines(_find(folder, "boolq/derived_boolq_dev.jsonl", "boolq/dev.jsonl"))
     answers = [row.get("label", row.get("answer")) for row in rows]
     labels = [int(answer in {True, "yes"}) for answer in answers]
     return {"validation": [r | {"label": x} for r, x in zip(rows, labels, strict=True)]}
@@ -80,26 +84,30 @@ def _boolq(folder: Path) -> Splits:
 
 def _siqa(folder: Path) -> Splits:
     return {
-        "validation": _lines(_find(folder, "siqa/derived_socialiqa_dev.jsonl", "siqa/dev.jsonl"))
+        "validation": read_lines(
+            _find(folder, "siqa/derived_socialiqa_dev.jsonl", "siqa/dev.jsonl")
+        )
     }
 
 
 def _openbookqa(folder: Path) -> Splits:
-    return {"test": _lines(_find(folder, "openbookqa/derived_test.jsonl", "openbookqa/test.jsonl"))}
+    return {
+        "test": read_lines(_find(folder, "openbookqa/derived_test.jsonl", "openbookqa/test.jsonl"))
+    }
 
 
 def _mmlu(folder: Path) -> Splits:
     read = {"dev": "mmlu/derived_dev.jsonl", "test": "mmlu/derived_test.jsonl"}
-    return {split: _lines(_find(folder, name)) for split, name in read.items()}
+    return {split: read_lines(_find(folder, name)) for split, name in read.items()}
 
 
 def _gsm8k(folder: Path) -> Splits:
     read = {"train": "gsm8k/train.jsonl", "test": "gsm8k/test.jsonl"}
-    return {split: _lines(_find(folder, name)) for split, name in read.items()}
+    return {split: read_lines(_find(folder, name)) for split, name in read.items()}
 
 
 def _lambada(folder: Path) -> Splits:
-    return {"test": _lines(_find(folder, "lambada/derived_lambada_openai_test.jsonl"))}
+    return {"test": read_lines(_find(folder, "lambada/derived_lambada_openai_test.jsonl"))}
 
 
 def _squad(folder: Path) -> Splits:
@@ -111,7 +119,7 @@ def _squad(folder: Path) -> Splits:
             "question": asked["question"],
             "answers": [answer["text"] for answer in asked["answers"]],
         }
-        for article in json.loads(_text(file))["data"]
+        for article in json.loads(read_text(file))["data"]
         for paragraph in article["paragraphs"]
         for asked in paragraph["qas"]
     ]
@@ -119,7 +127,7 @@ def _squad(folder: Path) -> Splits:
 
 
 def _humaneval(folder: Path) -> Splits:
-    rows = _lines(_find(folder, "humaneval/HumanEval.jsonl"))
+    rows = read_lines(_find(folder, "humaneval/HumanEval.jsonl"))
     return {"test": [
         {"id": r["task_id"], "prompt": r["prompt"], "canonical": r["canonical_solution"],
          "tests": [r["test"], f"check({r['entry_point']})"], "entry_point": r["entry_point"]}
@@ -128,7 +136,7 @@ def _humaneval(folder: Path) -> Splits:
 
 
 def _mbpp(folder: Path) -> Splits:
-    rows = json.loads(_text(_find(folder, "mbpp/sanitized-mbpp.json")))
+    rows = json.loads(read_text(_find(folder, "mbpp/sanitized-mbpp.json")))
     return {"test": [
         {"id": f"mbpp/{r['task_id']}", "canonical": "\n" + r["code"],
          "prompt": f'"""{r["prompt"]}\n{r["test_list"][0]}\n"""', "entry_point": "",
@@ -179,39 +187,10 @@ def load(name: str, folder: Path) -> Splits:
         InputError: The name is unknown or a file is missing.
     """
     if name.startswith("micro_"):
-        return {"test": _lines(_find(folder, f"micro/{name}.jsonl"))}
+        return {"test": read_lines(_find(folder, f"micro/{name}.jsonl"))}
     if name not in BENCHMARKS:
         raise InputError(f"no benchmark {name!r}; there are {', '.join(BENCHMARKS)} and micro_*")
     return BENCHMARKS[name](folder)
-
-
-QUESTIONS = ("question", "goal", "ctx", "sentence", "question_stem", "context", "prompt", "text")
-
-
-def benchmark_texts(folder: Path) -> Iterator[tuple[str, str, str]]:
-    """(benchmark, item id, text) of every item of every benchmark that is there, for overlap."""
-    for name in sorted(set(BENCHMARKS) - {"gsm8k_code"}):  # the same questions as gsm8k
-        if not (folder / name.partition("_")[0]).is_dir():
-            continue  # absent; one that is there but damaged is an error
-        splits = load(name, folder)
-        yield from _texts(name, splits.get("test") or splits.get("validation") or [])
-    for file in sorted(folder.glob("micro/*.jsonl")):
-        yield from _texts(file.stem, _lines(file))
-    for file in sorted(folder.glob("truthfulqa/*.csv*")):
-        rows = list(csv.DictReader(io.StringIO(_text(file))))
-        yield from _texts("truthfulqa", [{"question": row.get("Question", "")} for row in rows])
-
-
-def _texts(name: str, rows: list[Row]) -> Iterator[tuple[str, str, str]]:
-    for number, row in enumerate(rows):
-        parts = [row[key] for key in QUESTIONS if isinstance(row.get(key), str)]
-        parts += [row["canonical"]] if isinstance(row.get("canonical"), str) else []
-        # the gap of a cloze item is no word: what stands on each side of it is looked for
-        text = " ".join(parts)
-        halves = text.split("_") if name == "winogrande" else [text]
-        for half, one in enumerate(halves):
-            key = f"{row.get('id', number)}"
-            yield name, f"{key}/{half}" if len(halves) > 1 else key, one
 
 
 def item_hash(row: Row) -> str:
