@@ -208,9 +208,10 @@ def _overlap(folder: Path, corpus: str) -> None:
     rows = [
         {
             "benchmark": task,
-            "item_id": f"{task}-{index}",
+            "item_id": f"{task}/{index}",
             "ngrams": 8,
             "positions": found if index % 2 else [],
+            "copied": False,
         }
         for task in [*MICRO, "micro_functions"]
         for index in range(10)
@@ -221,9 +222,24 @@ def _overlap(folder: Path, corpus: str) -> None:
             ("item_id", pa.string()),
             ("ngrams", pa.int64()),
             ("positions", pa.list_(pa.int64())),
+            ("copied", pa.bool_()),
         ]
     )
     write_table(folder / "overlap.parquet", pa.Table.from_pylist(rows, schema=schema))
+
+
+def item_scores(tasks: list[str]) -> pa.Table:
+    """Ten items of each task: those with odd numbers, which training text has, are all right."""
+    rows = [
+        {"task": task, "item": f"{task}/{index}", "cluster": str(index // 2 * 2 + index % 2),
+         "score": 1.0 if index % 2 else index / 10}
+        for task in tasks
+        for index in range(10)
+    ]  # fmt: skip
+    kinds = {"score": pa.float64()}
+    names = ("task", "item", "cluster", "score")
+    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in names])
+    return pa.Table.from_pylist(rows, schema=schema)
 
 
 def cell(task: str, metric: str, value: float | None, **more: object) -> dict:
@@ -259,6 +275,8 @@ def _variant(made: Path, variant: str, used: list[str], place: int) -> None:
     for suite, listed in cells.items():
         result = {"variant": variant, "suite": suite, "cells": listed}
         write_json(made / f"evaluate/{variant}-{suite}/results.json", result)
+        tasks = [one["task"] for one in listed if one["value"] is not None]
+        write_table(made / f"evaluate/{variant}-{suite}/items.parquet", item_scores(tasks))
     sources = [
         {"corpus": c, "available_tokens": 900_000, "drawn_tokens": 2_500_000 // len(used)}
         for c in used

@@ -7,8 +7,16 @@ import pytest
 from hornbook.artifacts import read_json, write_json
 from hornbook.errors import ArtifactError, ExpectationError
 from hornbook.report.assemble import assemble, reasons
-from hornbook.report.cells import Overlap, overlap_of, read_cells
+from hornbook.report.cells import read_cells
 from hornbook.report.markdown import markdown
+from hornbook.report.overlap import (
+    Clean,
+    ItemOverlap,
+    ItemScore,
+    Overlap,
+    clean_score,
+    overlap_of,
+)
 from hornbook.report.terminal import main, render
 from tests.report.sample import REASON, VARIANTS, cell, open_run, run_into_place, write_workspace
 
@@ -58,7 +66,7 @@ def test_a_metric_that_is_not_the_papers_is_not_shown_as_it(tmp_path, figures_an
     write_json(file, found)
     figures, facts = figures_and_facts
     cells = read_cells(file, "evaluate@a-choice")
-    made = assemble(figures, cells, variants=["a"], facts=facts, signal_stderrs=2.0)
+    made = assemble(figures, cells, variants=["a"], facts=facts, signal_stderrs=2.0, few_items=50)
     shown = ours(made, "table3", "a")["PIQA"]
     assert (shown["value"], shown["not_run"]) == (
         None,
@@ -67,7 +75,7 @@ def test_a_metric_that_is_not_the_papers_is_not_shown_as_it(tmp_path, figures_an
 
 
 def test_questions_solved_by_code_overlap_like_the_questions():
-    corpus = {"gsm8k": {"1": (frozenset({0}), 2)}}
+    corpus = {"gsm8k": {"1": ItemOverlap(frozenset({0}), 2)}}
     assert overlap_of("gsm8k_code", [corpus]) == Overlap(items=1.0, ngrams=0.5, checked=1)
 
 
@@ -94,6 +102,7 @@ def test_a_signal_is_more_than_two_errors_above_the_higher_floor(
         variants=["a"],
         facts=facts,
         signal_stderrs=2.0,
+        few_items=50,
     )
     shown = made["micro"][0]["cells"]["a"]
     assert shown["floor"] == 0.31  # blind, which is above chance
@@ -108,14 +117,18 @@ def figures_and_facts():
 
 
 def test_overlap_unites_the_corpora_of_the_variant():
-    books = {"micro_order": {"1": (frozenset({0, 1}), 4), "2": (frozenset(), 4)}}
-    code = {"micro_order": {"1": (frozenset({1, 2}), 4), "2": (frozenset(), 4)}}
+    books = {
+        "micro_order": {"1": ItemOverlap(frozenset({0, 1}), 4), "2": ItemOverlap(frozenset(), 4)}
+    }
+    code = {
+        "micro_order": {"1": ItemOverlap(frozenset({1, 2}), 4), "2": ItemOverlap(frozenset(), 4)}
+    }
     assert overlap_of("micro_order", [books]) == Overlap(items=0.5, ngrams=0.25, checked=2)
     assert overlap_of("micro_order", [books, code]) == Overlap(items=0.5, ngrams=0.375, checked=2)
 
 
 def test_overlap_of_a_task_that_nothing_checked_is_unknown_not_zero():
-    short = {"micro_order": {"1": (frozenset(), 0)}}
+    short = {"micro_order": {"1": ItemOverlap(frozenset(), 0)}}
     assert overlap_of("micro_order", [short]) is None
     assert overlap_of("other", [short]) is None
 
@@ -189,3 +202,60 @@ def test_the_command_prints_the_tables_and_what_it_took_here(made, monkeypatch, 
     assert "Table 2" in shown
     assert "16.6K" in shown
     assert "train@phi-1_5-web " not in shown
+
+
+def scores(*values, prefix=""):
+    return [ItemScore(f"{prefix}{n}", str(n), value) for n, value in enumerate(values)]
+
+
+def test_the_clean_score_is_over_items_of_which_no_corpus_of_the_variant_has_anything():
+    books = {"piqa": {str(n): ItemOverlap(frozenset({0} if n == 1 else ()), 4) for n in range(4)}}
+    web = {"piqa": {str(n): ItemOverlap(frozenset({3} if n == 2 else ()), 4) for n in range(4)}}
+    asked = scores(0.0, 1.0, 1.0, 1.0)
+    both = clean_score("piqa", asked, [books, web], most_share=0.0, few_items=3)
+    assert both == Clean(0.5, pytest.approx(0.5), 2, few=True)
+    alone = clean_score("piqa", asked, [books], most_share=0.0, few_items=3)
+    assert (alone.value, alone.items, alone.few) == (pytest.approx(2 / 3), 3, False)
+    lax = clean_score("piqa", asked, [books, web], most_share=0.25, few_items=3)
+    assert (lax.value, lax.items) == (0.75, 4)
+
+
+def test_edited_copies_and_items_that_were_not_looked_for_are_not_clean():
+    corpus = {
+        "piqa": {
+            "0": ItemOverlap(frozenset(), 4, copied=True),
+            "1": ItemOverlap(frozenset(), 0),
+            "2": ItemOverlap(frozenset(), 4),
+        }
+    }
+    found = clean_score("piqa", scores(1.0, 1.0, 0.25), [corpus], most_share=0.0, few_items=1)
+    assert found == Clean(0.25, None, 1, few=False)
+    assert clean_score("siqa", scores(1.0), [corpus], most_share=0.0, few_items=1) is None
+    none = clean_score("piqa", scores(1.0), [corpus], most_share=0.0, few_items=1)
+    assert none == Clean(None, None, 0, few=True)
+
+
+def test_questions_solved_by_code_are_clean_when_the_questions_are():
+    corpus = {"gsm8k": {"gsm8k/0": ItemOverlap(frozenset({1}), 2),
+                        "gsm8k/1": ItemOverlap(frozenset(), 2)}}  # fmt: skip
+    asked = scores(1.0, 0.0, prefix="gsm8k_code/gsm8k/")
+    found = clean_score("gsm8k_code", asked, [corpus], most_share=0.0, few_items=1)
+    assert (found.value, found.items) == (0.0, 1)
+
+
+def test_every_score_stands_beside_that_over_clean_items(tables, made):
+    row = next(row for row in tables["micro"] if row["task"] == "micro_pronoun")
+    clean = row["cells"]["phi-1_5"]["clean"]
+    assert (clean["value"], clean["items"], clean["few"]) == (pytest.approx(0.4), 5, True)
+    page = (made / "artifacts/report/page/report.html").read_text("utf-8")
+    for text in (markdown(tables), page):
+        assert "0.400 \N{PLUS-MINUS SIGN} 0.141 (n=5, few)" in text
+        assert "clean items" in text
+    assert "0.40 n=5" in render(tables)
+    metrics = read_json(made / "artifacts/report/tables/metrics.json")
+    assert metrics["phi-1_5"]["micro/micro_pronoun/acc/clean"] == 0.4
+
+
+def test_tables_of_the_paper_have_a_row_for_clean_items(tables):
+    shown = markdown(tables)
+    assert "| phi-1_5 (ours, clean items) | - |" in shown

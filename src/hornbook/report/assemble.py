@@ -23,6 +23,11 @@ REAL_NOTE = (
     "path from topic seeds to a score works, and a score within its error of the floor is no "
     "signal. Figures marked ? are the paper's as recollected, not seen in its text."
 )
+CLEAN_NOTE = (
+    "Clean items: the same score over the items of which the training text of that variant, after "
+    "decontamination, holds no n-gram and no edited copy; n is their number, and "
+    "'few' marks fewer than {few}. Items too short to be looked for are not among them."
+)
 MICRO_NOTE = (
     "These scores can show whether textbooks that teach a skill make a tiny model better at it on "
     "held-out combinations. They do not show the paper's result: the models are tiny, suite and "
@@ -41,6 +46,7 @@ def assemble(
     variants: Sequence[str],
     facts: Mapping[str, Mapping[str, Any]],
     signal_stderrs: float,
+    few_items: int,
 ) -> dict[str, Any]:
     """Tables 1 to 4, the micro-suites, and what else was evaluated.
 
@@ -66,6 +72,7 @@ def assemble(
         "notes": {
             "compute": COMPUTE_NOTE,
             "tables": REAL_NOTE,
+            "clean": CLEAN_NOTE.format(few=few_items),
             "micro": MICRO_NOTE.format(books=books),
         },
     }
@@ -179,6 +186,8 @@ def numbers(tables: Mapping[str, Any], cells: Sequence[Cell]) -> dict[str, dict[
         if cell.value is not None:
             key = f"{cell.suite}/{cell.task}/{cell.metric}"
             found.setdefault(cell.variant, {})[key] = cell.value
+            if cell.clean is not None and cell.clean.value is not None:
+                found[cell.variant][f"{key}/clean"] = cell.clean.value
     return found
 
 

@@ -12,6 +12,8 @@ class Tables:
     variants: tuple[str, ...]  # slugs, in the order of their rows
     suites: tuple[str, ...]  # evaluation suites whose results are read
     corpora: tuple[str, ...]  # corpora whose overlap with benchmark items is looked up
+    clean_share: float  # of an item's n-grams that training text may hold of a clean item
+    few_items: int  # a score over fewer clean items is marked as one of few
     signal_stderrs: float  # a score so many standard errors above its floor counts as a signal
     expectations: tuple[Expectation, ...]  # of the data set of our cells
 

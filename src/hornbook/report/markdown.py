@@ -4,7 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hornbook.report.assemble import reasons
-from hornbook.report.wording import ABSENT, fraction, our_text, overlap_text, paper_text, task_name
+from hornbook.report.wording import (
+    ABSENT,
+    clean_text,
+    fraction,
+    our_text,
+    overlap_text,
+    paper_text,
+    task_name,
+)
 
 
 def markdown(tables: Mapping[str, Any]) -> str:
@@ -18,6 +26,7 @@ def markdown(tables: Mapping[str, Any]) -> str:
             parts.append(tables["notes"]["compute"] + "\n")
     parts += [
         tables["notes"]["tables"] + "\n",
+        tables["notes"]["clean"] + "\n",
         "## Micro-suites\n",
         tables["notes"]["micro"] + "\n",
     ]
@@ -50,13 +59,16 @@ def _paper_table(table: Mapping[str, Any]) -> str:
         texts = [write(row["cells"][column["key"]], unit) for column in columns]
         label = f"**{row['label']} (ours)**" if is_ours else row["label"]
         rows.append([label, *texts])
+        if is_ours and unit != "mixed":
+            texts = [clean_text(row["cells"][column["key"]], unit) for column in columns]
+            rows.append([f"{row['label']} (ours, clean items)", *texts])
     return grid(["model", *(column["label"] for column in columns)], rows)
 
 
 def _tasks(rows: Sequence[Mapping[str, Any]], variants: Sequence[str]) -> str:
     header = ["task", "metric", "items", "clusters"]
     for variant in variants:
-        header += [variant, "floor", "overlap"]
+        header += [variant, "floor", "overlap", "clean items"]
     lines: list[list[str]] = []
     for row in rows:
         any_cell = next(iter(row["cells"].values()))
@@ -68,7 +80,7 @@ def _tasks(rows: Sequence[Mapping[str, Any]], variants: Sequence[str]) -> str:
         ]
         for variant in variants:
             cell = row["cells"].get(variant)
-            line += _task_cell(cell) if cell else [ABSENT] * 3
+            line += _task_cell(cell) if cell else [ABSENT] * 4
         lines.append(line)
     return grid(header, lines)
 
@@ -76,7 +88,7 @@ def _tasks(rows: Sequence[Mapping[str, Any]], variants: Sequence[str]) -> str:
 def _task_cell(cell: Mapping[str, Any]) -> list[str]:
     shown = our_text(cell, "fraction")
     marked = f"**{shown}**" if cell["signal"] else shown
-    return [marked, fraction(cell["floor"]), overlap_text(cell)]
+    return [marked, fraction(cell["floor"]), overlap_text(cell), clean_text(cell, "fraction")]
 
 
 def _count(cell: Mapping[str, Any], key: str) -> str:

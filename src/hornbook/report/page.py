@@ -96,6 +96,7 @@ def _environment(hashes: Mapping[str, str]) -> Environment:
     known: dict[str, Any] = {
         "hashes": hashes,
         "our_text": wording.our_text,
+        "clean_text": wording.clean_text,
         "paper_text": wording.paper_text,
     }
     environment.globals.update(known)  # pyright: ignore[reportArgumentType, reportCallIssue]

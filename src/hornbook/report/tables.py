@@ -6,10 +6,17 @@ from typing import Any
 
 from hornbook.artifacts import read_json, write_json, write_text
 from hornbook.report.assemble import assemble, numbers
-from hornbook.report.cells import Cell, CorpusOverlap, overlap_of, read_cells, read_overlap
+from hornbook.report.cells import Cell, read_cells
 from hornbook.report.config import Tables
 from hornbook.report.figures import load_figures
 from hornbook.report.markdown import markdown
+from hornbook.report.overlap import (
+    CorpusOverlap,
+    clean_score,
+    overlap_of,
+    read_overlap,
+    read_scores,
+)
 from hornbook.stage import Run
 
 
@@ -21,7 +28,7 @@ def benchmark_tables(run: Run) -> None:
     cells: list[Cell] = []
     for variant in settings.variants:
         for suite in settings.suites:
-            cells += _cells(run, f"{variant}-{suite}", overlap[variant])
+            cells += _cells(run, f"{variant}-{suite}", overlap[variant], settings)
     facts = {variant: _facts(run, mixtures[variant], variant) for variant in settings.variants}
     tables = assemble(
         load_figures(),
@@ -29,6 +36,7 @@ def benchmark_tables(run: Run) -> None:
         variants=settings.variants,
         facts=facts,
         signal_stderrs=settings.signal_stderrs,
+        few_items=settings.few_items,
     )
     write_json(run.out / "tables.json", tables)
     write_text(run.out / "tables.md", markdown(tables))
@@ -41,10 +49,25 @@ def benchmark_tables(run: Run) -> None:
     run.expect("cells", _frame(cells), settings.expectations, "cell")
 
 
-def _cells(run: Run, name: str, corpora: Sequence[CorpusOverlap]) -> list[Cell]:
-    file = run.input(f"artifacts/evaluate/{name}") / "results.json"
-    found = read_cells(file, f"evaluate@{name}")
-    return [replace(cell, overlap=overlap_of(cell.task, corpora)) for cell in found]
+def _cells(run: Run, name: str, corpora: Sequence[CorpusOverlap], settings: Tables) -> list[Cell]:
+    folder = run.input(f"artifacts/evaluate/{name}")
+    scores = read_scores(folder / "items.parquet")
+    return [
+        replace(
+            cell,
+            overlap=overlap_of(cell.task, corpora),
+            clean=None
+            if cell.value is None
+            else clean_score(
+                cell.task,
+                scores.get(cell.task, []),
+                corpora,
+                most_share=settings.clean_share,
+                few_items=settings.few_items,
+            ),
+        )
+        for cell in read_cells(folder / "results.json", f"evaluate@{name}")
+    ]
 
 
 def _mixture(run: Run, variant: str) -> dict[str, Any]:

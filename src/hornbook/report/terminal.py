@@ -16,6 +16,7 @@ from hornbook.report.wording import (
     NOT_RUN,
     PLUS_MINUS,
     amount,
+    clean_text,
     fraction,
     our_text,
     overlap_text,
@@ -35,7 +36,8 @@ def render(tables: Mapping[str, Any]) -> str:
         if table["unit"] != "mixed":
             title = f"Table {name.removeprefix('table')}  {table['title']}: {table['caption']}"
             parts += [title, _paper_table(table)]
-    parts += [fill(tables["notes"]["tables"], WIDTH), "\nMicro-suites (* = above its floor)"]
+    parts += [fill(tables["notes"][name], WIDTH) for name in ("tables", "clean")]
+    parts += ["\nMicro-suites (* = above its floor)"]
     names = [row["variant"] for row in tables["variants"]]
     parts.append(_tasks(tables["micro"], names))
     parts.append(fill(tables["notes"]["micro"], WIDTH))
@@ -70,13 +72,16 @@ def _paper_table(table: Mapping[str, Any]) -> str:
         write = our_text if is_ours else paper_text
         texts = [write(row["cells"][c["key"]], table["unit"]) for c in table["columns"]]
         rows.append([f"{row['label']} ({'ours' if is_ours else 'paper'})", *texts])
+        if is_ours:
+            cells = [row["cells"][c["key"]] for c in table["columns"]]
+            rows.append(["  clean items", *(clean_text(cell, table["unit"]) for cell in cells)])
     return align(rows)
 
 
 def _tasks(rows: Sequence[Mapping[str, Any]], variants: Sequence[str]) -> str:
     header = ["", "clusters"]
     for variant in variants:
-        header += [variant, "floor", "seen"]
+        header += [variant, "floor", "seen", "clean"]
     lines = [header]
     for row in rows:
         first = next(iter(row["cells"].values()))
@@ -92,10 +97,15 @@ def _tasks(rows: Sequence[Mapping[str, Any]], variants: Sequence[str]) -> str:
 
 def _task_cell(cell: Mapping[str, Any] | None) -> list[str]:
     if cell is None or cell["value"] is None:
-        return [NOT_RUN if cell else ABSENT, ABSENT, ABSENT]
+        return [NOT_RUN if cell else ABSENT, ABSENT, ABSENT, ABSENT]
     error = "" if cell["stderr"] is None else f"{PLUS_MINUS}{cell['stderr']:.2f}"
     mark = "*" if cell["signal"] else " "
-    return [f"{cell['value']:.2f}{error}{mark}", fraction(cell["floor"]), overlap_text(cell)]
+    score = f"{cell['value']:.2f}{error}{mark}"
+    clean = cell["clean"]
+    shown = clean_text(cell, "fraction")
+    if clean is not None and clean["value"] is not None:
+        shown = f"{clean['value']:.2f} n={clean['items']}"
+    return [score, fraction(cell["floor"]), overlap_text(cell), shown]
 
 
 def costs(root: Path) -> str:

@@ -64,6 +64,17 @@ def overlap_text(cell: Mapping[str, Any]) -> str:
     return ABSENT if overlap is None else share(overlap["items"])
 
 
+def clean_text(cell: Mapping[str, Any], unit: str) -> str:
+    """The score over clean items, with their number; so few that it says little: said."""
+    clean = cell.get("clean")
+    if clean is None:
+        return ABSENT
+    if clean["value"] is None:
+        return "no clean item"
+    few = ", few" if clean["few"] else ""
+    return f"{our_text(clean, unit)} (n={clean['items']:,}{few})"
+
+
 def short(dvc_hash: str) -> str:
     """The head of a hash, as long as git shows one."""
     return dvc_hash[:7]
