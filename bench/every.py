@@ -21,7 +21,7 @@ def main() -> None:
     """Run, show, write."""
     parts = [HEAD.format(machine=processor(), python=platform.python_version())]
     for file in sorted(HERE.glob("*.py")):
-        if file.name in {Path(__file__).name, "peer.py", "planted.py"}:
+        if file.name in {Path(__file__).name, "peer.py"}:
             continue
         print(f"bench/{file.name}", flush=True)
         done = subprocess.run(
