@@ -63,8 +63,7 @@ def main() -> None:
     conf = compose(ROOT, ["clean=paper"])["clean"]
     settings = TypeAdapter(Decontaminate).validate_python(conf["decontaminate"])
     dedup = TypeAdapter(Dedup).validate_python(conf["dedup"]["web"])
-    measured = replace(settings.recall, items=PLANTED, controls=CONTROLS)
-    settings = replace(settings, recall=measured)
+    settings = replace(settings, recall=replace(settings.recall, items=PLANTED, controls=CONTROLS))
     items = [*benchmark_items(DATA), *benchmark_items(ROOT / "data/benchmarks")]
     search = Search.of(items, settings)
     texts = real_texts()
@@ -81,9 +80,9 @@ def main() -> None:
         theirs.append(size / seconds(minhash, texts))
     modules = sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"))
     code = [file.read_text("utf-8", "replace") for file in modules]
-    code_rate = sum(len(text) for text in code) / 1e6 / seconds(search, code)
+    code_rate = sum(map(len, code)) / 1e6 / seconds(search, code)
     print(f"{'text':<10}{'MB':>7}{'ours MB/CPU-s':>15}{'MinHash':>10}")
-    rates = statistics.median(ours), statistics.median(theirs)
+    rates = tuple(map(statistics.median, (ours, theirs)))
     print(f"{'web':<10}{size:>7.1f}{rates[0]:>15.1f}{rates[1]:>10.1f}")
     found = recall.measure(items, search, settings)
     print(recall.table(found))
@@ -97,8 +96,7 @@ def main() -> None:
         "real_flagged": flagged,
         "real_texts": len(texts),
     }
-    result |= {f"recall_{kind}": found.of(kind) for kind in recall.PLANTED}
-    print(json.dumps(result))
+    print(json.dumps(result | {f"recall_{kind}": found.of(kind) for kind in recall.PLANTED}))
 
 
 if __name__ == "__main__":
