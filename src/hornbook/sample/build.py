@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hornbook.artifacts import write_bytes, write_json, write_text
 from hornbook.sample.crawl import files
+from hornbook.sample.forms import forms
 from hornbook.sample.library import VERSION, copy_library
 from hornbook.sample.sentences import sentences
 from hornbook.teacher.micro import write_items
@@ -16,8 +17,8 @@ README = f"""# Sample inputs
 
 Tracked by `data.dvc`; `docs/data.md` says what each folder holds and how it was made.
 
-- `web/`: a small crawl of pages written by a generator of ours, with the faults that crawls have
-  (CC0-1.0); people, places, firms and addresses in it are invented
+- `web/`: a small crawl of pages written by a generator of ours, with the faults that crawls have,
+  and some in other forms: ARC, FineWeb's table, RefinedWeb's lines through a list (CC0-1.0); people, places, firms and addresses in it are invented
 - `code/cpython-{VERSION}/`: a fixed subset of the Python standard library, with its licence
   (PSF-2.0) and checksums
 - `benchmarks/micro/`: micro-suites over the facts of the procedural teacher (CC0-1.0)
@@ -33,7 +34,7 @@ def build(out: Path, *, pages: int = PAGES, seed: int = SEED) -> None:
         InputError: This Python is not the one whose standard library the sample holds.
     """
     copy_library(out / "code")
-    for name, content in files(pages, seed).items():
+    for name, content in (files(pages, seed) | forms(seed)).items():
         write_bytes(out / "web" / name, content)
     write_json(out / "toxigen" / "sentences.json", sentences())
     write_items(out / "benchmarks" / "micro", seed)
