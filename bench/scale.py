@@ -35,8 +35,8 @@ if __name__ == "__main__":
     web_corpus(run)
     wall = time.monotonic() - began
     used = [resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    cpu = sum(one.ru_utime + one.ru_stime for one in used)
-    rss = max(one.ru_maxrss for one in used) // 1024
+    cpu = sum(one.ru_utime + one.ru_stime for one in used) + run.workers_cpu_seconds
+    rss = max(max(one.ru_maxrss for one in used) // 1024, run.workers_peak_rss_mib)
     rows = json.loads((run.out / "summary.json").read_text())["rows"]
     print(json.dumps([wall, cpu, rss, rows]))
 """

@@ -6,7 +6,7 @@ that every machine of the cluster sees under the same path.
 
 import os
 from collections.abc import Callable, Generator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from hornbook.errors import ConfigError, StageError
 from hornbook.runtime import Runtime
@@ -14,6 +14,7 @@ from hornbook.runtime import Runtime
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0"}  # nobody is called unasked
 RETRIES = 3  # of a task whose worker is gone
 LOOK_SECONDS = 0.5
+T = TypeVar("T")
 
 
 def joined(runtime: Runtime) -> Any:  # noqa: ANN401 - Ray is optional
@@ -48,8 +49,8 @@ def joined(runtime: Runtime) -> Any:  # noqa: ANN401 - Ray is optional
 
 
 def on_ray(
-    runtime: Runtime, function: Callable[..., str], calls: Sequence[tuple[Any, ...]]
-) -> Generator[str | None]:
+    runtime: Runtime, function: Callable[..., T], calls: Sequence[tuple[Any, ...]]
+) -> Generator[T | None]:
     """Results as they come; None where none came for a while.
 
     Raises:

@@ -5,6 +5,7 @@ each shard is worked on alone, so that none of this can change a byte.
 """
 
 import os
+import resource
 import shutil
 import threading
 import time
@@ -34,6 +35,14 @@ class Shard(NamedTuple):
     name: str
     what: Any  # whatever the work needs to find its input; it has to be picklable
     num_bytes: int
+
+
+class Used(NamedTuple):
+    """What a shard took of the process that worked on it."""
+
+    name: str
+    cpu_seconds: float
+    peak_rss_mib: int
 
 
 class Done(NamedTuple):
@@ -94,19 +103,22 @@ def _found(folder: Path) -> Done:
 
 def _spread(run: Run, work: Work, pending: Path, todo: list[Shard], bar: Progress) -> None:
     """Choose where; `bar` follows what the workers report."""
+    is_elsewhere = True
     if run.runtime.compute == "ray":
         from hornbook.cluster import on_ray
 
         finished = on_ray(run.runtime, worked, [(work, shard, pending) for shard in todo])
     elif run.runtime.workers == 1 or len(todo) == 1:
-        finished = _here(work, pending, todo)
+        finished, is_elsewhere = _here(work, pending, todo), False
     else:
         finished = _in_pool(run.runtime.workers, work, pending, todo)
     before, seen = bar.done, 0
     open_shards = {shard.name: shard for shard in todo}
-    for name in finished:  # None: nothing ended, but time has passed
-        if name is not None:
-            seen += open_shards.pop(name).num_bytes
+    for used in finished:  # None: nothing ended, but time has passed
+        if used is not None:
+            seen += open_shards.pop(used.name).num_bytes
+            if is_elsewhere:
+                run.account(used.cpu_seconds, used.peak_rss_mib)
         told = sum(min(_told(pending, one), one.num_bytes) for one in open_shards.values())
         bar.advance(max(0, before + seen + told - bar.done))
 
@@ -122,8 +134,9 @@ def _report(pending: Path, shard: Shard) -> Path:
     return pending / f"{shard.name}.bytes"
 
 
-def worked(work: Work, shard: Shard, pending: Path) -> str:
+def worked(work: Work, shard: Shard, pending: Path) -> Used:
     """Work on one shard in this process; its folder is complete or not there at all."""
+    began = time.process_time()
     part = pending / f"{shard.name}.{uuid4().hex}{PART}"  # a lost machine's worker may still write
     part.mkdir(parents=True)
     report = _report(pending, shard)
@@ -132,25 +145,26 @@ def worked(work: Work, shard: Shard, pending: Path) -> str:
     shutil.rmtree(pending / shard.name, ignore_errors=True)
     part.rename(pending / shard.name)
     report.unlink(missing_ok=True)
-    return shard.name
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    return Used(shard.name, time.process_time() - began, peak)
 
 
-def _here(work: Work, pending: Path, todo: list[Shard]) -> Generator[str | None]:
+def _here(work: Work, pending: Path, todo: list[Shard]) -> Generator[Used | None]:
     for shard in todo:
         yield worked(work, shard, pending)
 
 
-def _in_pool(workers: int, work: Work, pending: Path, todo: list[Shard]) -> Generator[str | None]:
+def _in_pool(workers: int, work: Work, pending: Path, todo: list[Shard]) -> Generator[Used | None]:
     """A pool of processes; when one dies the pool is made again for what was not finished."""
     left = {shard.name: shard for shard in todo}
     lost: dict[str, int] = {}
     while left:
         in_flight: list[str] = []
         try:
-            for name in _one_pool(workers, work, pending, list(left.values()), in_flight):
-                if name is not None:
-                    del left[name]
-                yield name
+            for used in _one_pool(workers, work, pending, list(left.values()), in_flight):
+                if used is not None:
+                    del left[used.name]
+                yield used
         except BrokenProcessPool as error:
             for name in in_flight:
                 lost[name] = lost.get(name, 0) + 1
@@ -169,13 +183,13 @@ def lost_workers(names: Sequence[str]) -> str:
 
 def _one_pool(
     workers: int, work: Work, pending: Path, todo: list[Shard], in_flight: list[str]
-) -> Generator[str | None]:
+) -> Generator[Used | None]:
     """Names as they finish; `in_flight` holds those that a broken pool may have died of."""
     # not fork: threads of pyarrow and numpy may hold locks in this process
     context = get_context("forkserver")
     waiting = list(reversed(todo))
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_alone) as pool:
-        futures: dict[Future[str], str] = {}
+        futures: dict[Future[Used], str] = {}
         try:
             while waiting or futures:
                 while waiting and len(futures) < 2 * workers:
@@ -184,9 +198,9 @@ def _one_pool(
                     futures[pool.submit(worked, work, shard, pending)] = shard.name
                 ended, _ = wait(futures, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
                 for future in ended:
-                    name = future.result()
+                    used = future.result()
                     in_flight.remove(futures.pop(future))
-                    yield name
+                    yield used
                 if not ended:
                     yield None
         finally:

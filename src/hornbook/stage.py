@@ -50,6 +50,8 @@ class Run:
         self._reporter = reporter
         self._summary: dict[str, Any] = {}
         self._measures: dict[str, Any] = {}
+        self.workers_cpu_seconds = 0.0
+        self.workers_peak_rss_mib = 0
         self._expected: dict[str, Any] = {}
 
     def section(self, key: str, kind: type[T]) -> T:
@@ -115,6 +117,11 @@ class Run:
     def measure(self, **values: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
         """Time, throughput, memory: kept outside the artifact, joined again when shown."""
         self._measures |= values
+
+    def account(self, cpu_seconds: float, peak_rss_mib: int) -> None:
+        """What a worker used that is no child of this process."""
+        self.workers_cpu_seconds += cpu_seconds
+        self.workers_peak_rss_mib = max(self.workers_peak_rss_mib, peak_rss_mib)
 
     @property
     def measures(self) -> Mapping[str, Any]:
@@ -206,8 +213,10 @@ def _record(root: Path, run: Run, *, seconds: float, cpu_seconds: float) -> None
         **run.measures,
         "stage": run.name,
         "seconds": round(seconds, 3),
-        "cpu_seconds": round(cpu_seconds, 3),
-        "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "cpu_seconds": round(cpu_seconds + run.workers_cpu_seconds, 3),
+        "peak_rss_mib": max(
+            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, run.workers_peak_rss_mib
+        ),
         "out_hash": Hasher(root).hash(str(run.out.relative_to(root))),
     }
     write_json(measurements_file(root, run.name), measured)

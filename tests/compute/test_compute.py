@@ -39,6 +39,16 @@ def test_two_workers_are_two_processes(tmp_path):
     assert len({one.facts["pid"] for one in done}) == 2
 
 
+def test_what_workers_used_is_accounted_for_once(tmp_path):
+    run = run_in(tmp_path)
+    map_shards(run, "doubling", doubled, shards())
+    assert run.workers_cpu_seconds > 0
+    assert 10 < run.workers_peak_rss_mib < 2000
+    alone = run_in(tmp_path / "alone", workers=1)
+    map_shards(alone, "doubling", doubled, shards())
+    assert alone.workers_cpu_seconds == 0
+
+
 def test_finished_shards_are_not_worked_on_again(tmp_path):
     mark = str(tmp_path / "marks")
     run = run_in(tmp_path)
