@@ -35,7 +35,9 @@ def test_the_number_of_workers_changes_no_byte(tmp_path):
 
 
 def test_two_workers_are_two_processes(tmp_path):
-    done = map_shards(run_in(tmp_path), "doubling", doubled, shards(40, pid=True))
+    meet = tmp_path / "meet"
+    meet.mkdir()
+    done = map_shards(run_in(tmp_path), "doubling", doubled, shards(4, meet=str(meet)))
     assert len({one.facts["pid"] for one in done}) == 2
 
 
@@ -84,8 +86,8 @@ def test_progress_counts_the_bytes_of_what_was_done_before(tmp_path, capsys):
     assert capsys.readouterr().out.count("936/936 bytes 100%") == 2
 
 
-@pytest.fixture
-def two_nodes(monkeypatch):
+@pytest.fixture(scope="module")
+def two_nodes():
     """A Ray cluster of two nodes on this machine."""
     ray = pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
@@ -94,8 +96,9 @@ def two_nodes(monkeypatch):
         initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
     )
     cluster.add_node(num_cpus=1)
-    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
-    yield cluster
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("RAY_ADDRESS", cluster.address)
+        yield cluster
     ray.shutdown()
     cluster.shutdown()
 

@@ -11,13 +11,18 @@ from hornbook.errors import InputError
 
 
 def doubled(what: dict[str, Any], place: Place) -> dict[str, Any]:
-    """Write twice the number; leave a mark for each call."""
+    """Write twice the number; leave a mark for each call, or wait for another process."""
     if mark := what.get("mark"):
         Path(mark).mkdir(parents=True, exist_ok=True)
         (Path(mark) / f"{what['number']}-{time.monotonic_ns()}").touch()
+    if meet := what.get("meet"):
+        (Path(meet) / str(os.getpid())).touch()
+        until = time.monotonic() + 60
+        while len(list(Path(meet).iterdir())) < 2 and time.monotonic() < until:
+            time.sleep(0.01)
     place.advance(1)
     (place.folder / "out.txt").write_text(str(2 * what["number"]), "utf-8")
-    return {"number": what["number"], "pid": os.getpid() if what.get("pid") else 0}
+    return {"number": what["number"], "pid": os.getpid() if what.get("meet") else 0}
 
 
 def deadly(what: dict[str, Any], place: Place) -> dict[str, Any]:
