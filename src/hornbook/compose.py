@@ -52,6 +52,10 @@ def compose(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     values["train"] = resolve(values["train"])
     values["environment"] = locked_versions(root)
     _validate(root, values, choices)
+    if values["code"]["corpus"]["installed"]:
+        from hornbook.code.installed import pinned
+
+        values["code"]["corpus"]["installed"] = pinned(values["code"]["corpus"]["installed"])
     return _sorted(values)
 
 

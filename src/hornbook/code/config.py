@@ -1,25 +1,69 @@
 """Schema of `code`."""
 
+from typing import Annotated, Literal
+
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from hornbook.classifier.config import Annotations, Filter, Fit, Scores
 from hornbook.config import STRICT, Expectation
 
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(gt=0)]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Secrets:
+    """What is done about keys and passwords, and which strings look like some."""
+
+    found: Literal["drop", "mask"]
+    min_length: Positive  # of a string that is assigned to a name such as `password`
+    min_entropy: float  # bits a character
+    max_words: Share  # of its letters that are in words
+
+
+@dataclass(frozen=True, config=STRICT)
+class Questions:
+    """Which questions are taken, each with one answer."""
+
+    tags: list[str]  # one of them is enough; none: every question
+    licences: list[str]  # SPDX identifiers that are allowed
+    min_question_score: int
+    min_answer_score: int  # also of an accepted answer
+    min_words: Count  # of question and answer together
+    max_words: Positive
+    max_row_bytes: Positive  # of a row in the XML; a longer one is damaged
+
 
 @dataclass(frozen=True, config=STRICT)
 class Corpus:
-    """Which source files are taken."""
+    """Which source files and questions are taken."""
 
     include: list[str]  # globs below data.code
+    installed: list[str]  # NAME==VERSION; python is the standard library
+    languages: list[str]  # of a table that names them, without case
     licences: list[str]  # SPDX identifiers that are allowed
-    folder_licence: str  # of files in a folder tree, which carry none themselves
-    min_lines: int
-    max_lines: int
-    max_line_length: int
+    folder_licences: dict[str, str]  # by start of the path; the longest that fits
+    max_bytes: Positive  # of a file
+    min_lines: Count
+    max_lines: Positive
+    max_line_length: Positive
     max_mean_line_length: float
-    min_alpha: float  # share of letters
-    generated_marks: list[str]
-    test_names: list[str]  # substrings of a file name
+    min_alpha: Share  # of letters
+    max_encoded_run: Positive  # characters of inline base64, hexadecimal or escapes
+    max_encoded: Share  # of the characters in such runs
+    max_literal_lines: Share  # of lines that are tables of constants
+    head_lines: Positive  # that are looked at for a licence and for marks of generators
+    generated_marks: list[str]  # regular expressions without case
+    test_names: list[str]  # globs of a file's name
+    test_folders: list[str]
+    max_test_definitions: Share  # of the classes and functions of a file
+    vendored_folders: list[str]
+    secrets: Secrets
+    questions: Questions
+    shard_bytes: Positive
+    dropped_examples: Count  # kept of each reason; all are counted
     expectations: list[Expectation]
 
 

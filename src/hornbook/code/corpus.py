@@ -1,56 +1,167 @@
-"""Stage `code_corpus`: licensed, parsed, written by people, not a test, no secret."""
+"""Stage `code_corpus`: files and questions that are licensed, sound, and written by people."""
 
-import hashlib
 from collections import Counter
-from typing import Any
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
-from hornbook.artifacts import write_documents, write_table
+from hornbook.artifacts import read_table, write_json, write_table
 from hornbook.code.config import Corpus
-from hornbook.code.files import judge, sources
+from hornbook.code.inputs import Inputs, inputs
+from hornbook.code.judging import judge_shard
+from hornbook.code.pieces import EXAMPLES, EXCERPT, examples, parts, repeats
+from hornbook.code.questions import questions
+from hornbook.compute import Done, Place, Shard, map_shards
 from hornbook.errors import InputError
 from hornbook.stage import Run
 
-DROPPED = pa.schema([(name, pa.string()) for name in ("id", "source", "reason", "excerpt")])
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+REPEAT = "exact_duplicate"
+EXPECTED_ROWS = 1_000_000  # that the expectations look at, spread over the corpus
 
 
 def code_corpus(run: Run) -> None:
-    """Read, judge, drop exact repeats, keep the rest."""
-    import pandas as pd
-
+    """Read, judge, drop exact repeats over all shards, write the rest."""
     settings = run.section("code.corpus", Corpus)
-    kept: list[dict[str, Any]] = []
-    dropped: list[dict[str, Any]] = []
-    seen: set[str] = set()
-    with run.progress(None, "files", "judging") as progress:
-        for source in sources(run.input(run.section("data.code", str)), settings):
-            progress.advance()
-            text, reason = source.text or "", judge(source, settings)
-            key = hashlib.sha256(f"{source.name}\n{text}".encode()).hexdigest()[:32]
-            if reason is None and text in seen:
-                dropped.append(_dropped(key, source.name, "exact_duplicate", text))
-            elif reason is not None:
-                dropped.append(_dropped(key, source.name, reason, text))
-            else:
-                seen.add(text)
-                row = {"id": key, "text": text, "source": source.name, "licence": source.licence}
-                kept.append(row | {"lines": len(text.splitlines())})
-    counts = dict(sorted(Counter(row["reason"] for row in dropped).items()))
-    if not kept:
-        raise InputError(f"code_corpus: none of {len(dropped)} files passed the rules: {counts}")
-    frame = pd.DataFrame(kept).drop(columns="text")
-    run.expect("documents", frame, settings.expectations, key="id")
-    write_documents(run.out, kept)
-    write_table(run.out / "dropped.parquet", pa.Table.from_pylist(dropped, DROPPED))
+    found = inputs(run.input(run.section("data.code", str)), settings)
+    judged = map_shards(run, "judging", partial(judge_shard, settings=settings), found.sources)
+    judged += questions(run, found.dumps, settings)
+    counts = _counts(judged, "dropped")
+    if not any(one.facts["kept"] for one in judged):
+        raise InputError(
+            f"code_corpus: none of {sum(counts.values())} files and questions passed the rules: "
+            f"{counts}"
+        )
+    written = without_repeats(run, judged, settings)
+    number_parts(written, run.out)
+    _write_examples(run.out / "dropped.parquet", [*judged, *written], settings.dropped_examples)
+    write_json(run.out / "inputs.json", _record(found))
+    _conclude(run, [*judged, *written])
+    run.expect("documents", documents(run.out), settings.expectations, key="id")
+
+
+def without_repeats(run: Run, judged: Sequence[Done], settings: Corpus) -> list[Done]:
+    """The documents of each shard but those whose text came before, in the order of the shards."""
+    what = [
+        Shard(f"{number:06d}", (parts(one), again), sum(f.stat().st_size for f in parts(one)))
+        for number, (one, again) in enumerate(zip(judged, repeats(judged), strict=True))
+    ]
+    return map_shards(run, "dropping repeats", partial(write_rest, settings=settings), what)
+
+
+def write_rest(
+    what: "tuple[list[Path], np.ndarray]", place: Place, *, settings: Corpus
+) -> dict[str, Any]:
+    """The parts of a shard without the rows that came before; a part without any is as it was."""
+    files, again = what
+    taken: list[str] = []
+    lost: list[dict[str, Any]] = []
+    at = 0
+    for file in files:
+        table = read_table(file) if again.any() else None
+        rows = read_table(file, ["id"]).num_rows if table is None else table.num_rows
+        is_again = again[at : at + rows]
+        at += rows
+        out = place.folder / file.name
+        if table is None or not is_again.any():
+            out.hardlink_to(file)
+        else:
+            lost += (
+                table.filter(is_again)
+                .select(["id", "source", "text", "words", "lines", "masked"])
+                .to_pylist()
+            )
+            table = table.filter(~is_again)
+            if table.num_rows:
+                write_table(out, table)
+        if out.exists():
+            taken.append(file.name)
+        place.advance(file.stat().st_size)
+    rows = [
+        {
+            "id": row["id"],
+            "source": row["source"],
+            "reason": REPEAT,
+            "excerpt": row["text"][:EXCERPT],
+        }
+        for row in lost[: settings.dropped_examples]
+    ]
+    write_json(place.folder / EXAMPLES, rows)
+    words = sum(row["words"] for row in lost)
+    return {
+        "kept": -len(lost),
+        "files": taken,
+        "totals": {name: -sum(row[name] for row in lost) for name in ("lines", "words", "masked")},
+        "dropped": {REPEAT: len(lost)} if lost else {},
+        "dropped_words": {REPEAT: words} if lost else {},
+    }
+
+
+def number_parts(written: Sequence[Done], out: Path) -> None:
+    """All parts as parts of one corpus, in the order of the shards."""
+    files = [one.folder / name for one in written for name in one.facts["files"]]
+    for number, file in enumerate(files):
+        (out / f"part-{number:05d}.parquet").hardlink_to(file)
+
+
+def _counts(done: Sequence[Done], key: str) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for one in done:
+        total.update(one.facts[key])
+    return dict(sorted(total.items()))
+
+
+def _write_examples(file: Path, done: Sequence[Done], most: int) -> None:
+    import pyarrow as pa
+
+    columns = pa.schema([(name, pa.string()) for name in ("id", "source", "reason", "excerpt")])
+    write_table(file, pa.Table.from_pylist(examples(done, most), columns))
+
+
+def _record(found: Inputs) -> dict[str, Any]:
+    """What was read that no dependency of the stage holds: packages, and files from far away."""
+    return {
+        "installed": [
+            {
+                "name": one.name,
+                "version": one.version,
+                "licence": one.licence,
+                "files": len(one.files),
+            }
+            for one in found.packages
+        ],
+        "remote": [one._asdict() for one in found.remote],
+    }
+
+
+def _conclude(run: Run, done: Sequence[Done]) -> None:
+    totals, dropped = _counts(done, "totals"), _counts(done, "dropped")
+    rows = sum(one.facts["kept"] for one in done)
     run.summary(
-        rows=len(kept),
-        documents=len(kept),
-        lines=sum(row["lines"] for row in kept),
-        words=sum(len(row["text"].split()) for row in kept),
-        dropped=counts,
+        rows=rows,
+        documents=rows,
+        lines=totals["lines"],
+        words=totals["words"],
+        masked=totals["masked"],
+        dropped=dropped,
+        dropped_words=_counts(done, "dropped_words"),
     )
 
 
-def _dropped(key: str, source: str, reason: str, text: str) -> dict[str, str]:
-    return {"id": key, "source": source, "reason": reason, "excerpt": text[:200]}
+def documents(folder: Path) -> "pd.DataFrame":
+    """The columns that expectations look at, of every n-th document of a large corpus."""
+    import pandas as pd
+
+    from hornbook.artifacts import shards
+
+    files = shards(folder)
+    frames = [
+        read_table(file, ["id", "source", "licence", "kind", "lines", "words"]).to_pandas()
+        for file in files
+    ]
+    frame = pd.concat(frames, ignore_index=True)
+    return frame.iloc[:: max(1, -(-len(frame) // EXPECTED_ROWS))]
