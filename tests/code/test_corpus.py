@@ -25,14 +25,24 @@ def fill(root):
     folder = root / "in"
     (folder / "pkg").mkdir(parents=True)
     for name, text in {
-        "pkg/a.py": GOOD, "pkg/b.py": GOOD, "pkg/c.py": GOOD + "def broken(:\n", "pkg/test_d.py": GOOD,
-        "notes.txt": "no code", "pkg/e.py": GOOD + f"k = '{ISSUED['npm_token']}'\n",
-    }.items():  # fmt: skip
+        "pkg/a.py": GOOD,
+        "pkg/b.py": GOOD,
+        "pkg/c.py": GOOD + "def broken(:\n",
+        "pkg/test_d.py": GOOD,
+        "notes.txt": "no code",
+        "pkg/e.py": GOOD + f"k = '{ISSUED['npm_token']}'\n",
+    }.items():
         (folder / name).write_text(text)
     (folder / "latin.py").write_bytes(GOOD.encode() + "# \xfc\n".encode("latin-1"))
     (folder / "link.py").symlink_to(folder / "pkg" / "a.py")
-    for name, texts in {"x.jsonl": [GOOD, GOOD + "# x\n"], "y.jsonl": [GOOD + "# x\n", GOOD + "# y\n"]}.items():
-        rows = [{"content": text, "license": "mit", "path": f"{name}/{n}.py"} for n, text in enumerate(texts)]
+    for name, texts in {
+        "x.jsonl": [GOOD, GOOD + "# x\n"],
+        "y.jsonl": [GOOD + "# x\n", GOOD + "# y\n"],
+    }.items():
+        rows = [
+            {"content": text, "license": "mit", "path": f"{name}/{n}.py"}
+            for n, text in enumerate(texts)
+        ]
         (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "Posts.xml").write_bytes(xml([question(1), answer(10, 1)]))
     return folder
@@ -46,8 +56,13 @@ def test_every_source_is_kept_once_and_all_else_is_counted(tmp_path):
     assert sources == ["pkg/a.py", "x.jsonl/1.py", "y.jsonl/1.py", "posts/questions/1"]
     summary = read_json(run.out / "summary.json")
     assert summary["dropped"] == {
-        "encoding": 1, "exact_duplicate": 3, "secret": 1, "symlink": 1, "syntax": 1, "test": 1,
-    }  # fmt: skip
+        "encoding": 1,
+        "exact_duplicate": 3,
+        "secret": 1,
+        "symlink": 1,
+        "syntax": 1,
+        "test": 1,
+    }
     frame = read_table(run.out, ["lines", "words"]).to_pandas()
     assert (summary["rows"], summary["lines"], summary["words"]) == (4, *frame.sum())
     dropped = read_table(run.out / "dropped.parquet").to_pylist()
@@ -59,7 +74,7 @@ def test_every_source_is_kept_once_and_all_else_is_counted(tmp_path):
 def test_shards_and_workers_change_no_document(tmp_path):
     fill(tmp_path / "a")
     found = []
-    for place, workers, size in (("a", 1, 1 << 25), ("b", 1, 1), ("c", 2, 1)):
+    for place, workers, size in (("a", 1, 1 << 25), ("b", 1, 300), ("c", 2, 300)):
         if place != "a":
             (tmp_path / place).mkdir()
             (tmp_path / place / "in").symlink_to(tmp_path / "a" / "in")
@@ -72,7 +87,7 @@ def test_shards_and_workers_change_no_document(tmp_path):
 
 def test_finished_shards_are_found_again(tmp_path, monkeypatch):
     fill(tmp_path)
-    whole = stage(tmp_path, shard_bytes=1, expectations=[])
+    whole = stage(tmp_path, shard_bytes=300, expectations=[])
     code_corpus(whole)
     expected = file_bytes(whole.out)
     again = whole.out.parent / "again"
@@ -92,13 +107,18 @@ def test_examples_are_bounded_and_all_are_counted(tmp_path):
     run = stage(tmp_path, dropped_examples=2, shard_bytes=1, expectations=[])
     code_corpus(run)
     assert read_json(run.out / "summary.json")["dropped"] == {"too_short": 9}
-    assert [row["source"] for row in read_table(run.out / "dropped.parquet").to_pylist()] == ["0.py", "1.py"]
+    assert [row["source"] for row in read_table(run.out / "dropped.parquet").to_pylist()] == [
+        "0.py",
+        "1.py",
+    ]
 
 
 def test_a_stage_that_would_keep_nothing_says_what_it_dropped(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.py").write_text("x = 1\n")
-    with pytest.raises(InputError, match=r"none of 1 files and .* passed the rules: \{'too_short': 1\}"):
+    with pytest.raises(
+        InputError, match=r"none of 1 files and .* passed the rules: \{'too_short': 1\}"
+    ):
         code_corpus(stage(tmp_path))
 
 
@@ -110,4 +130,7 @@ def test_what_is_installed_is_in_the_record(tmp_path):
     code_corpus(run)
     (record,) = read_json(run.out / "inputs.json")["installed"]
     assert (record["name"], record["licence"]) == ("packaging", "Apache-2.0 OR BSD-2-Clause")
-    assert all(row["source"].startswith(f"packaging-{record['version']}/") for row in read_documents(run.out))
+    assert all(
+        row["source"].startswith(f"packaging-{record['version']}/")
+        for row in read_documents(run.out)
+    )

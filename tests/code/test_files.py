@@ -71,7 +71,10 @@ def test_a_file_is_read_up_to_the_limit_and_not_beyond(tmp_path):
         (b"x = 1\r\ny = 2\r\n", "x = 1\ny = 2\n"),
         (b"x = 1\ry = 2", "x = 1\ny = 2"),
         ("# coding: latin-1\nx = 'ä'\n".encode("latin-1"), "# coding: latin-1\nx = 'ä'\n"),
-        ("#!/bin/x\n# -*- coding: cp1252 -*-\n# €\n".encode("cp1252"), "#!/bin/x\n# -*- coding: cp1252 -*-\n# €\n"),
+        (
+            "#!/bin/x\n# -*- coding: cp1252 -*-\n# €\n".encode("cp1252"),
+            "#!/bin/x\n# -*- coding: cp1252 -*-\n# €\n",
+        ),
         ("x = 'ä'\n".encode("latin-1"), None),
         ("\n\n# coding: latin-1\n# ä\n".encode("latin-1"), None),  # too late in the file
         (b"# coding: rot13\n\xff\n", None),

@@ -47,18 +47,39 @@ def test_a_distribution_has_its_source_files_and_licence():
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ([("License-Expression", "MIT OR Apache-2.0"), ("Classifier", "License :: OSI Approved :: BSD License")], "MIT OR Apache-2.0"),
+        (
+            [
+                ("License-Expression", "MIT OR Apache-2.0"),
+                ("Classifier", "License :: OSI Approved :: BSD License"),
+            ],
+            "MIT OR Apache-2.0",
+        ),
         ([("License", "Apache 2.0")], "Apache-2.0"),
-        ([("License", "BSD"), ("Classifier", "License :: OSI Approved :: BSD License")], "BSD-2-Clause AND BSD-3-Clause"),
-        ([("License", "BSD-3-Clause"), ("Classifier", "License :: OSI Approved :: BSD License")], "BSD-3-Clause"),
+        (
+            [("License", "BSD"), ("Classifier", "License :: OSI Approved :: BSD License")],
+            "BSD-2-Clause AND BSD-3-Clause",
+        ),
+        (
+            [("License", "BSD-3-Clause"), ("Classifier", "License :: OSI Approved :: BSD License")],
+            "BSD-3-Clause",
+        ),
         ([("License", "MIT License\n\nCopyright (c) somebody\n...")], "MIT"),
-        ([("License", "see the file"), ("Classifier", "License :: OSI Approved :: MIT License")], "MIT"),
-        ([("Classifier", "License :: OSI Approved :: MIT License"), ("Classifier", "License :: OSI Approved :: Apache Software License")], "MIT AND Apache-2.0"),
+        (
+            [("License", "see the file"), ("Classifier", "License :: OSI Approved :: MIT License")],
+            "MIT",
+        ),
+        (
+            [
+                ("Classifier", "License :: OSI Approved :: MIT License"),
+                ("Classifier", "License :: OSI Approved :: Apache Software License"),
+            ],
+            "MIT AND Apache-2.0",
+        ),
         ([("Classifier", "License :: OSI Approved")], ""),
         ([("License", "Copyright 2018 somebody")], ""),
         ([], ""),
     ],
-)  # fmt: skip
+)
 def test_the_licence_is_read_from_what_the_metadata_say(fields, expected):
     about = Message()
     for name, value in fields:

@@ -13,10 +13,16 @@ from hornbook.code.page_text import text_of
         ("<p>One.</p>\n\n<p>Two\nlines.</p>", "One.\n\nTwo lines."),
         ("<p>Use <code>a &lt; b</code> here &amp; there.</p>", "Use `a < b` here & there."),
         ("<pre><code>if a:\n    b()\n</code></pre>", "```\nif a:\n    b()\n```"),
-        ('<pre class="lang-py prettyprint-override"><code>x = 1\n</code></pre>', "```python\nx = 1\n```"),
+        (
+            '<pre class="lang-py prettyprint-override"><code>x = 1\n</code></pre>',
+            "```python\nx = 1\n```",
+        ),
         ("<pre><code>&gt;&gt;&gt; x\n\n\ny\n</code></pre>", "```\n>>> x\n\n\ny\n```"),
         ("<pre><code>a ``` b</code></pre>", "````\na ``` b\n````"),
-        ("<ul>\n<li>one</li>\n<li>two <b>bold</b></li>\n</ul><p>end</p>", "- one\n- two bold\n\nend"),
+        (
+            "<ul>\n<li>one</li>\n<li>two <b>bold</b></li>\n</ul><p>end</p>",
+            "- one\n- two bold\n\nend",
+        ),
         ("<ol><li>one</li><li><p>two</p><p>more</p></li></ol>", "1. one\n2. two\n\n   more"),
         ("<ul><li>a<ul><li>b</li></ul></li><li>c</li></ul>", "- a\n  - b\n- c"),
         ("<blockquote><p>said</p></blockquote><p>x</p>", "> said\n\nx"),
@@ -29,7 +35,7 @@ from hornbook.code.page_text import text_of
         ("Plain *Markdown*\n\n\n\n    code < here", "Plain *Markdown*\n\n    code < here"),
         ("<p></p>", ""),
     ],
-)  # fmt: skip
+)
 def test_a_body_becomes_text_with_its_code(body, text):
     assert text_of(body) == text
 

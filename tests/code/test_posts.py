@@ -11,16 +11,32 @@ import pytest
 from hornbook.code import posts
 from hornbook.code.posts import Piece, licence_of, post_of, rows
 
-TEXTS = ["plain", "a < b & c", "\"quoted\" 'both'", "line\none", "tab\tä漢😀", "&lt;p&gt;", "&amp;lt;", "&#38;", ""]
+TEXTS = [
+    "plain",
+    "a < b & c",
+    "\"quoted\" 'both'",
+    "line\none",
+    "tab\tä漢😀",
+    "&lt;p&gt;",
+    "&amp;lt;",
+    "&#38;",
+    "",
+]
 
 
 def dump(count, seed=0):
     rng = random.Random(seed)
     lines = []
     for n in range(count):
-        fields = {"Id": str(n + 1), "PostTypeId": "1", "Body": "".join(rng.choices(TEXTS, k=rng.randint(0, 30)))}
+        fields = {
+            "Id": str(n + 1),
+            "PostTypeId": "1",
+            "Body": "".join(rng.choices(TEXTS, k=rng.randint(0, 30))),
+        }
         entities = {"\n": "&#xA;", "\t": "&#9;"}
-        lines.append("  <row " + " ".join(f"{k}={quoteattr(v, entities)}" for k, v in fields.items()) + " />")
+        lines.append(
+            "  <row " + " ".join(f"{k}={quoteattr(v, entities)}" for k, v in fields.items()) + " />"
+        )
     return ('<?xml version="1.0"?>\n<posts>\n' + "\n".join(lines) + "\n</posts>").encode()
 
 
@@ -62,7 +78,7 @@ def test_a_file_may_be_cut_anywhere_and_each_row_comes_once():
         '<row Id="1" Body="a & b" />',
         '<row Id="1" Id="2" />',
         '<row Id="1" Body="never ends',
-        '<row Id=1 />',
+        "<row Id=1 />",
         '<row Id="1" / >',
         '<row Id="1" Body="\x01" />',
     ],

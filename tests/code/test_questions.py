@@ -18,17 +18,33 @@ LONG = "<p>" + "word " * 40 + "</p>"
 
 
 def question(number, **more):
-    return {"Id": number, "PostTypeId": 1, "Score": 5, "Tags": "<python>", "Title": f"Title {number}",
-            "Body": LONG, "CreationDate": "2020-01-01"} | more  # fmt: skip
+    return {
+        "Id": number,
+        "PostTypeId": 1,
+        "Score": 5,
+        "Tags": "<python>",
+        "Title": f"Title {number}",
+        "Body": LONG,
+        "CreationDate": "2020-01-01",
+    } | more
 
 
 def answer(number, parent, score=5, text=""):
-    return {"Id": number, "PostTypeId": 2, "ParentId": parent, "Score": score,
-            "Body": f"<p>Answer {number} {text}</p>", "CreationDate": "2020-01-01"}  # fmt: skip
+    return {
+        "Id": number,
+        "PostTypeId": 2,
+        "ParentId": parent,
+        "Score": score,
+        "Body": f"<p>Answer {number} {text}</p>",
+        "CreationDate": "2020-01-01",
+    }
 
 
 def xml(rows):
-    lines = ["  <row " + " ".join(f"{k}={quoteattr(str(v))}" for k, v in row.items()) + " />" for row in rows]
+    lines = [
+        "  <row " + " ".join(f"{k}={quoteattr(str(v))}" for k, v in row.items()) + " />"
+        for row in rows
+    ]
     return ("<posts>\n" + "\n".join(lines) + "\n</posts>\n").encode()
 
 
@@ -44,7 +60,9 @@ def taken(root, *, settings=None, **files):
     code = conf("code", "laptop")
     code["corpus"]["expectations"] = []
     for key, value in (settings or {}).items():
-        (code["corpus"]["questions"] if key in code["corpus"]["questions"] else code["corpus"])[key] = value
+        (code["corpus"]["questions"] if key in code["corpus"]["questions"] else code["corpus"])[
+            key
+        ] = value
     run = made_run(root, "code_corpus", reads=["in"], params={"code": code, "data": {"code": "in"}})
     code_corpus(run)
     documents = {row["source"]: row for row in read_documents(run.out)}
@@ -52,7 +70,9 @@ def taken(root, *, settings=None, **files):
 
 
 def shown(documents):
-    return {name: row["text"].split("## Answer\n\n")[1].split()[1] for name, row in documents.items()}
+    return {
+        name: row["text"].split("## Answer\n\n")[1].split()[1] for name, row in documents.items()
+    }
 
 
 def many(count, seed=0):
@@ -66,11 +86,20 @@ def many(count, seed=0):
 
 def test_answers_are_chosen_by_acceptance_score_and_age(tmp_path):
     rows = [
-        question(1, AcceptedAnswerId=11), answer(10, 1, 90), answer(11, 1, 3),
-        question(2), answer(20, 2, 3), answer(21, 2, 9), answer(22, 2, 8),
-        question(3), answer(31, 3, 4), answer(30, 3, 4),
-        question(4, AcceptedAnswerId=40), answer(40, 4, 1), answer(41, 4, 2),
-    ]  # fmt: skip
+        question(1, AcceptedAnswerId=11),
+        answer(10, 1, 90),
+        answer(11, 1, 3),
+        question(2),
+        answer(20, 2, 3),
+        answer(21, 2, 9),
+        answer(22, 2, 8),
+        question(3),
+        answer(31, 3, 4),
+        answer(30, 3, 4),
+        question(4, AcceptedAnswerId=40),
+        answer(40, 4, 1),
+        answer(41, 4, 2),
+    ]
     documents, dropped, _ = taken(tmp_path, site=xml(rows))
     expected = {"1": "11", "2": "21", "3": "30", "4": "41"}  # 40 is below the least score
     assert shown(documents) == {f"site/questions/{q}": a for q, a in expected.items()}
@@ -98,7 +127,9 @@ def test_the_parquet_form_is_the_same(tmp_path, names):
         row["Tags"] = ["python"] if row["Tags"] else None
     table = pa.Table.from_pylist(full)
     if names == "snake":
-        table = table.rename_columns(["".join(f"_{c.lower()}" if c.isupper() else c for c in n).strip("_") for n in columns])
+        table = table.rename_columns(
+            ["".join(f"_{c.lower()}" if c.isupper() else c for c in n).strip("_") for n in columns]
+        )
     place = tmp_path / "table" / "in" / "site"
     place.mkdir(parents=True)
     pq.write_table(table, place / "posts.parquet", row_group_size=7)
@@ -175,8 +206,12 @@ def test_bombs_and_breaks_cost_their_file_only(tmp_path):
 
 
 def test_the_document_is_title_question_answer(tmp_path):
-    documents, _, _ = taken(tmp_path, site=xml([question(1, Title="A  b"), answer(10, 1, text="<code>x</code>")]))
+    documents, _, _ = taken(
+        tmp_path, site=xml([question(1, Title="A  b"), answer(10, 1, text="<code>x</code>")])
+    )
     words = ("word " * 40).strip()
-    assert documents["site/questions/1"]["text"] == f"# A b\n\n{words}\n\n## Answer\n\nAnswer 10 `x`\n"
+    assert (
+        documents["site/questions/1"]["text"] == f"# A b\n\n{words}\n\n## Answer\n\nAnswer 10 `x`\n"
+    )
     assert documents["site/questions/1"]["kind"] == "question"
     assert replace(RULES.questions, tags=[]).tags == []

@@ -27,7 +27,7 @@ ISSUED = {
     "aws_key_id": "AKI" + "A" + drawn(16, UPPER),
     "github_token": "gh" + "p_" + drawn(36),
     "gitlab_token": "glp" + "at-" + drawn(20),
-    "slack_token": "xox" + "b-" + drawn(12, string.digits) + "-" + drawn(12, string.digits) + drawn(9),
+    "slack_token": "xoxb-" + drawn(12, string.digits) + "-" + drawn(12, string.digits) + drawn(9),
     "google_key": "AIz" + "a" + drawn(35),
     "stripe_key": "sk_" + "live_" + drawn(24),
     "openai_key": "sk-" + drawn(20) + "T3Blbk" + "FJ" + drawn(20),
@@ -43,9 +43,10 @@ ISSUED = {
     "azure_key": "Account" + "Key=" + drawn(86) + "==",
     "web_token": "ey" + "J" + drawn(20) + ".ey" + "J" + drawn(30) + "." + drawn(43),
     "google_token": "ya" + "29." + drawn(60),
-    "slack_webhook": "https://hooks.slack.com/services/" + f"T{drawn(9, UPPER)}/B{drawn(9, UPPER)}/{drawn(24)}",
+    "slack_webhook": "https://hooks.slack.com/services/"
+    f"T{drawn(9, UPPER)}/B{drawn(9, UPPER)}/{drawn(24)}",
     "private_key": f"-----BEGIN RSA PRIVATE {'KEY'}-----\n{BODY}\n",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", sorted(ISSUED))
@@ -144,7 +145,9 @@ def test_secrets_that_overlap_are_masked_once():
     assert masked(text, find(text, SECRETS)) == f"token = '{MASK}'\n"
 
 
-@pytest.mark.parametrize("piece", ["password=", "-----BEGIN PRIVATE KEY-----", "token='", "eyJa.", "a" * 99])
+@pytest.mark.parametrize(
+    "piece", ["password=", "-----BEGIN PRIVATE KEY-----", "token='", "eyJa.", "a" * 99]
+)
 def test_no_text_makes_the_search_slow(piece):
     import time
 

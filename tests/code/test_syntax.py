@@ -22,7 +22,7 @@ from hornbook.code.syntax import parse
         ("\ud800", "syntax"),
         ("", None),
         ("f'{" * 1000, "syntax"),
-        ("x = \"" + "a" * 1_000_000 + '"\n', None),
+        ('x = "' + "a" * 1_000_000 + '"\n', None),
     ],
 )
 def test_no_text_ends_the_parser(text, fault):
