@@ -120,7 +120,8 @@ def _of_file(file: InputFile, settings: Corpus) -> Iterator[tuple[Table | Part, 
 def _site(name: str) -> str:
     """What a dump is called in the record: its folder, or the start of its own name."""
     folder, _, own = name.rpartition("/")
-    start = re.sub(r"[-_.]?Posts.*$", "", own)
+    # a table may be in many files, which are one site; an XML file is one site
+    start = "" if own.endswith(PARQUET) else re.sub(r"[-_.]?Posts.*$", "", own)
     return "/".join(part for part in (folder, start) if part) or "posts"
 
 

@@ -168,8 +168,8 @@ def choose(dumps: Sequence[Shard], scanned: Sequence[Done], settings: Corpus, fo
     num_posts = sum(done.facts["posts"] for done in scanned)
     share = sum(len(ids) for ids, _ in chosen) / max(num_posts, 1)
     expected_bytes = share * sum(shard.num_bytes for shard in dumps)
-    num_groups = max(1, math.ceil(expected_bytes / settings.shard_bytes))
     num_asked = max(sum(int(at.max(initial=-1)) + 1 for _, at in chosen), 1)
+    num_groups = min(num_asked, max(1, math.ceil(expected_bytes / settings.shard_bytes)))
     begun = 0
     for number, (ids, at) in enumerate(chosen):
         np.save(
