@@ -30,7 +30,7 @@ class Grams:
     text: "NDArray[np.int32]"
     position: "NDArray[np.int32]"  # of the run's first word in its text
     counted: "NDArray[np.bool_]"  # by key: it belongs to few items, hence is no phrase of many
-    present: "NDArray[np.bool_]"  # by the first bits of a hash: some key has them
+    present: "NDArray[np.uint8]"  # a bit for each of the first bits of a hash: some key has them
     first: "NDArray[np.int32]"  # by fewer bits: where the keys that have them begin
 
     def find(self, hashes: "NDArray[np.uint64]") -> "tuple[NDArray[Any], NDArray[Any]]":
@@ -62,11 +62,33 @@ class Grams:
         return which, self.offsets[keys][which] + np.arange(len(which)) - starts[which]
 
 
-def may_have(present: "NDArray[np.bool_]", hashes: "NDArray[np.uint64]") -> "NDArray[np.bool_]":
-    """Whether the table has the first bits of each hash: one look at a byte ends most of them."""
+def may_have(present: "NDArray[np.uint8]", hashes: "NDArray[np.uint64]") -> "NDArray[np.bool_]":
+    """Whether the table has the bits of each hash: one look at a byte ends most of them."""
     import numpy as np
 
-    return present.take((hashes >> np.uint64(_unused_bits(present))).view(np.int64), mode="clip")
+    place = (hashes >> np.uint64(_unused_bits(present))).view(np.int64)
+    return (present.take(place, mode="clip") & _bit(hashes)) != 0
+
+
+def _bit(hashes: "NDArray[np.uint64]") -> "NDArray[np.uint8]":
+    """Which of the bits of a byte a hash has, by its last bits."""
+    import numpy as np
+
+    return np.left_shift(np.uint8(1), hashes.astype(np.uint8) & np.uint8(7))
+
+
+def _present(hashes: "NDArray[np.uint64]") -> "NDArray[np.uint8]":
+    """The table of `may_have`: 8 to 16 bits a hash, 4 MB at most, which stay in the cache."""
+    import numpy as np
+
+    bytes_bits = min(max(len(hashes), 2).bit_length(), 22)
+    present = np.zeros(1 << bytes_bits, dtype=np.uint8)
+    place = (hashes >> np.uint64(_unused_bits(present))).view(np.int64)
+    bits = _bit(hashes)
+    for one in range(8):
+        mask = np.uint8(1 << one)
+        present[place[bits == mask]] |= mask
+    return present
 
 
 @dataclass(frozen=True)
@@ -106,7 +128,7 @@ class Index:
     ngrams: Grams  # of texts that have a whole n-gram
     seeds: Grams  # shorter runs, from which edited copies are found
     heads: Grams  # the first words of each short text, as many as a seed has
-    known: "NDArray[np.bool_]"  # by the first bits of a hash: some text has such a seed
+    known: "NDArray[np.uint8]"  # as `present` of runs as long as a seed of any text
 
     @cached_property
     def short_items(self) -> "NDArray[np.bool_]":
@@ -210,14 +232,14 @@ def build_index(items: Iterable[ItemTexts], settings: Decontaminate) -> Index:
     sought = np.array([text.is_sought_edited for text in listed], dtype=bool)
     seeds = _grams(texts, np.flatnonzero(sought), settings.edited.seed_words)
     heads = _grams(texts, np.flatnonzero(texts.is_short), settings.edited.seed_words)
-    parts = runs(texts.words, settings.edited.seed_words)  # and those over the end of a text
     return Index(
         items=_items(ordered, texts, ngrams, settings),
         texts=texts,
         ngrams=ngrams,
         seeds=_few(seeds, settings.edited.common_texts),
         heads=_where(heads, heads.position == 0),
-        known=_tables(np.unique(parts))["present"],
+        # and of runs over the end of a text, which do no harm
+        known=_present(runs(texts.words, settings.edited.seed_words)),
     )
 
 
@@ -268,7 +290,8 @@ def _counting(grams: Grams, texts: Texts, benchmark: "NDArray[Any]", common_item
 
     key = np.repeat(np.arange(len(grams.keys)), np.diff(grams.offsets))
     item = texts.item[grams.text].astype(np.int64)
-    pairs = np.unique(key * (len(benchmark) + 1) + item)
+    pairs = key * (len(benchmark) + 1) + item
+    pairs = pairs[np.diff(pairs, prepend=-1) > 0]  # sorted, as items are in the order of texts
     of, owner = np.divmod(pairs, len(benchmark) + 1)
     groups = int(benchmark.max(initial=0)) + 1
     shared, counts = np.unique(of * groups + benchmark[owner], return_counts=True)
@@ -318,11 +341,9 @@ def _tables(keys: "NDArray[np.uint64]") -> dict[str, Any]:
     import numpy as np
 
     bits = max(len(keys), 2).bit_length()
-    present = np.zeros(1 << min(bits + 3, 25), dtype=bool)
-    present[keys >> np.uint64(_unused_bits(present))] = True
     heads = (keys >> np.uint64(64 - bits)).astype(np.int64)
     first = np.searchsorted(heads, np.arange((1 << bits) + 1)).astype(np.int32)
-    return {"present": present, "first": first}
+    return {"present": _present(keys), "first": first}
 
 
 def _unused_bits(table: "NDArray[Any]") -> int:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # the strongest first: a document is explained by the first kind that holds
 KINDS = ("long", "share", "edited", "program", "short")
 LONG, SHARE, EDITED, PROGRAM, SHORT = range(len(KINDS))
-_SLOTS, _ODD = 1 << 20, 0x9E3779B1
+_SLOTS, _ODD = 1 << 17, 0x9E3779B1
 BAND = 8  # words by which insertions may have moved a word of an edited copy
 
 
@@ -197,27 +197,27 @@ def _edited(index: Index, batch: Batch, hits: _Hits, settings: Decontaminate) ->
     import numpy as np
 
     lengths = index.texts.lengths
-    edits = np.maximum((lengths * settings.edited.edits).astype(int), 1)
-    least = np.maximum(index.seeds_of_text - edits * index.seeds.length, 1)
+    edits = np.maximum((lengths[hits.text] * settings.edited.edits).astype(int), 1)
+    least = np.maximum(index.seeds_of_text[hits.text] - edits * index.seeds.length, 1)
     # most hits are alone with their text in a document: found without sorting them
     pair = hits.document * len(lengths) + hits.text
     slot = (pair * _ODD) & (_SLOTS - 1)
-    hits = hits.at(np.flatnonzero(np.bincount(slot, minlength=_SLOTS)[slot] >= least[hits.text]))
-    hits = hits.at(np.argsort(hits.document * len(lengths) + hits.text, kind="stable"))
-    last = np.arange(len(hits)) + least[hits.text] - 1
+    kept = np.flatnonzero(np.bincount(slot, minlength=_SLOTS)[slot] >= least)
+    kept = kept[np.argsort(pair[kept], kind="stable")]
+    hits, edits, least = hits.at(kept), edits[kept], least[kept]
+    last = np.arange(len(hits)) + least - 1
     inside = np.flatnonzero(last < len(hits))
     last = last[inside]
     chosen = (
         (hits.text[last] == hits.text[inside])
         & (hits.document[last] == hits.document[inside])
-        & (hits.place[last] - hits.place[inside] < (lengths + edits)[hits.text[inside]])
+        & (hits.place[last] - hits.place[inside] < lengths[hits.text[inside]] + edits[inside])
     )
-    found = hits.at(inside[chosen])
+    inside = inside[chosen]
     # candidates on one diagonal are one
-    _, once = np.unique(
-        np.stack([found.text, found.place - found.position]), axis=1, return_index=True
-    )
-    found = found.at(np.sort(once))
+    diagonal = np.stack([hits.text[inside], (hits.place - hits.position)[inside]])
+    once = np.sort(np.unique(diagonal, axis=1, return_index=True)[1])
+    found, edits = hits.at(inside[once]), edits[inside[once]]
     share, weighted = _aligned(index, batch, found, np.minimum(edits, BAND))
     kept = (share >= settings.edited.share) & (weighted >= settings.edited.weighted_share)
     found = found.at(kept)
@@ -237,7 +237,7 @@ def _aligned(
     wanted = index.texts.words[word]
     place = (found.place - found.position)[owner] + step
     low, high = batch.starts[found.document][owner], batch.starts[found.document + 1][owner]
-    reach = band[found.text][owner]
+    reach = band[owner]
     same = np.zeros(len(owner), dtype=bool)
     for shift in range(-BAND, BAND + 1):
         at = place + shift

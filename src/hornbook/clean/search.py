@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
@@ -16,10 +16,15 @@ from hornbook.clean.programs import ProgramIndex
 from hornbook.clean.words import hash_words, words
 from hornbook.evaluate.texts import ItemTexts
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 BATCH_CHARACTERS = 1_000_000  # looked at together: arrays that fit the processor's cache
-_HYPHEN = re.compile(r"(?<=[^\W\d_])[-\u2010\u00ad]\r?\n[ \t]*(?=[^\W\d_])")
-_JOINERS = ("\u00ad", "\u200b", "\u200c", "\u200d", "\ufeff")  # are seen as nothing
-_LIGATURES = {"\ufb00": "ff", "\ufb01": "fi", "\ufb02": "fl", "\ufb03": "ffi", "\ufb04": "ffl"}
+# begins with the hyphen, because a pattern that begins with a look behind is tried at each letter
+_HYPHEN = re.compile(r"[-\u2010\u00ad](?<=[^\W\d_].)\r?\n[ \t]*(?=[^\W\d_])")
+_SEEN_AS = dict.fromkeys(("\u00ad", "\u200b", "\u200c", "\u200d", "\ufeff"), "") | {
+    "\ufb00": "ff", "\ufb01": "fi", "\ufb02": "fl", "\ufb03": "ffi", "\ufb04": "ffl"
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -98,13 +103,18 @@ class Search:
 
 def plain(text: str) -> str:
     """The text with words whole that were broken at the end of a line, or hold invisible marks."""
-    if "-\n" in text or "-\r\n" in text or not text.isascii():
+    is_ascii = text.isascii()
+    if (
+        "-\n" in text
+        or ("\r" in text and "-\r\n" in text)
+        or not (is_ascii or ("\u2010" not in text and "\u00ad" not in text))
+    ):
         text = _HYPHEN.sub("", text)
-        if not text.isascii():
-            for mark in _JOINERS:
-                text = text.replace(mark, "")
-            for one, letters in _LIGATURES.items():
-                text = text.replace(one, letters)
+    if not is_ascii:
+        # looking for one letter is many times faster than a replacement that finds none
+        for mark, letters in _SEEN_AS.items():
+            if mark in text:
+                text = text.replace(mark, letters)
     return text
 
 
@@ -149,11 +159,15 @@ def load(folder: Path) -> Search:
 
     said = read_json(folder / "index.json")
 
+    def mapped(name: str) -> "NDArray[Any]":
+        # a plain array of the same bytes: the slices of a memmap are made in Python, slowly
+        return np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r"))
+
     def part(kind: type[Any], name: str) -> Any:  # noqa: ANN401 - one of two dataclasses
         values = {
             one.name: said["numbers"].get(f"{name}.{one.name}", 0)
             if f"{name}.{one.name}" in said["numbers"]
-            else np.load(folder / f"{name}.{one.name}.npy", mmap_mode="r")
+            else mapped(f"{name}.{one.name}")
             for one in fields(kind)
         }
         return kind(**values)
@@ -162,7 +176,7 @@ def load(folder: Path) -> Search:
         items=[Item(*row) for row in said["items"]],
         texts=part(Texts, "texts"),
         **{name: part(Grams, name) for name in ("ngrams", "seeds", "heads")},
-        known=np.load(folder / "known.npy", mmap_mode="r"),
+        known=mapped("known"),
     )
     settings = TypeAdapter(Decontaminate).validate_python(said["settings"])
     return Search(index, [(item, source) for item, source in said["programs"]], settings)
