@@ -149,6 +149,10 @@ def test_an_edited_copy_of_eight_words_is_found_wherever_its_word_was_changed():
 def test_words_broken_or_joined_by_layout_are_whole():
     assert plain("infor-\n  mation and 3-\n4") == "information and 3-\n4"
     assert plain("co\u00adop \ufb01nd a\u200bb") == "coop find ab"
+    for hyphen in ("-", "\u2010", "\u00ad"):
+        for end in ("\n", "\r\n", "\n \t"):
+            assert plain(f"in{hyphen}{end}formation") == "information"
+            assert end in plain(f"3{hyphen}{end}formation")
 
 
 def test_a_saved_index_finds_the_same(tmp_path):

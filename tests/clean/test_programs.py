@@ -3,6 +3,7 @@
 import ast
 import difflib
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,31 @@ def test_functions_begin_and_end_by_indentation():
     text += "class F:\n    async def g(self):\n        h\n    i = 3\n"
     assert [text[begin:end].strip().splitlines()[-1].strip() for begin, end in blocks(text)] == [
         "d", "h"]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_functions_begin_where_only_blanks_and_async_stand_before_def(seed):
+    draw = random.Random(seed)
+    parts = [
+        "def ",
+        "def f(",
+        "def f (",
+        "async ",
+        "async\tdef g(",
+        "\n",
+        "\n",
+        "\n    ",
+        "\t",
+        "x",
+    ]
+    for _ in range(500):
+        text = "".join(draw.choices(parts, k=draw.randint(1, 12)))
+        head = re.compile(r"^[ \t]*(?:async[ \t]+)?def[ \t]+\w+[ \t]*\(", re.MULTILINE)
+        found = list(blocks(text))
+        expected = {match.start() for match in head.finditer(text)}
+        outer = {begin for begin, _ in found}
+        assert outer <= expected, text
+        assert all(any(a < one < b for a, b in found) for one in expected - outer), text
 
 
 @pytest.mark.parametrize(

@@ -176,10 +176,13 @@ def longest_common(one: Known, tokens: Sequence[str]) -> int:
 
 def blocks(text: str) -> Iterator[tuple[int, int]]:
     """Where the functions of a text begin and end by their indentation; inner ones are in outer."""
-    done = 0
+    done = past = 0
     for match in _DEF.finditer(text):
-        start = text.rfind("\n", 0, match.start()) + 1
-        before = _BEFORE_DEF.fullmatch(text, start, match.start())
+        # no further back than the match before, so that a line of many costs no square
+        start = text.rfind("\n", past, match.start()) + 1
+        is_first = start > 0 or past == 0
+        past = match.end()
+        before = _BEFORE_DEF.fullmatch(text, start, match.start()) if is_first else None
         if before is None or start < done:
             continue
         end = _end(text, match.end(), len(before[1].expandtabs()))
