@@ -52,12 +52,14 @@ def decontaminate(run: Run) -> None:
     overlap = overlap_table(search.index, done)
     write_table(run.out / "overlap.parquet", overlap)
     write_hits(run.out, done)
-    run.expect("documents", document_frame(run.out), settings.expectations, "id")
+    frame = document_frame(run.out)
+    run.expect("documents", frame, settings.expectations, "id")
     told = Counter[str]()
     for one in done:
         told.update(one.facts["kinds"])
     run.summary(
         rows=sum(one.facts["rows"] for one in done),
+        words=int(frame["words"].sum()),
         dropped=_sums(done, "dropped"),
         flagged=sum(one.facts["flagged"] for one in done),
         documents_by_kind=dict(sorted(told.items())),

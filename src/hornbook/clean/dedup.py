@@ -48,11 +48,13 @@ def dedup(run: Run) -> None:
 
     against = write_removed(run.out / "removed.parquet", gone, signed, parts)
     write_without_rows(run, folders[corpus], rows_by_part(gone, signed))
-    run.expect("documents", document_frame(run.out), settings.expectations, "id")
+    frame = document_frame(run.out)
+    run.expect("documents", frame, settings.expectations, "id")
     reasons = {"exact": int(gone.is_exact.sum()), "near": int((~gone.is_exact).sum())}
     run.summary(
         rows=num_own - len(gone.documents),
         duplicate_rate=round(len(gone.documents) / max(num_own, 1), 6),
+        words=int(frame["words"].sum()),
         dropped={reason: count for reason, count in reasons.items() if count},
         dropped_against=dict(sorted(against.items())),
     )

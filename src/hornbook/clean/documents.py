@@ -1,11 +1,10 @@
 """A corpus copied without some of its documents."""
 
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hornbook.artifacts import read_documents, read_table, shards, write_documents, write_table
+from hornbook.artifacts import read_table, shards, write_table
 from hornbook.compute import Place, Shard, map_shards
 from hornbook.errors import ArtifactError
 from hornbook.stage import Run
@@ -47,13 +46,6 @@ def write_part(what: tuple[str, list[int]], place: Place) -> dict[str, Any]:
     return {"rows": int(is_left.sum())}
 
 
-def write_without(folder: Path, gone: AbstractSet[str], out: Path) -> int:
-    """Write the documents of `folder` that are not in `gone`, all columns; how many there are."""
-    schema = read_table(shards(folder)[0]).schema
-    left = (row for row in read_documents(folder) if row["id"] not in gone)
-    return write_documents(out, left, schema=schema)
-
-
 def count_rows(file: Path) -> int:
     """Rows of a parquet file, from its footer.
 
@@ -72,13 +64,17 @@ def count_rows(file: Path) -> int:
 
 
 def document_frame(folder: Path) -> "pd.DataFrame":
-    """Id, source and length in characters of each document, which is what expectations look at."""
+    """Id, source, length in characters and in words of each document, without the texts."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     parts: list[pa.Table] = []
     for file in shards(folder):  # so that the texts of one part are in memory, not of all
         table = read_table(file, ["id", "source", "text"])
-        lengths = pc.call_function("utf8_length", [table.column("text")])
-        parts.append(table.drop_columns(["text"]).append_column("characters", lengths))
+        texts = table.column("text")
+        lengths = pc.call_function("utf8_length", [texts])
+        split = pc.call_function("utf8_split_whitespace", [texts])
+        counts = pc.call_function("list_value_length", [split])
+        counted = table.drop_columns(["text"]).append_column("characters", lengths)
+        parts.append(counted.append_column("words", counts))
     return pa.concat_tables(parts).to_pandas()
