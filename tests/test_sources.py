@@ -15,8 +15,8 @@ from hornbook.artifacts import read_documents, read_json
 from hornbook.errors import InputError
 from hornbook.sources import InputFile, fetched, grouped, input_files
 from hornbook.web.corpus import web_corpus
+from tests.web.articles import STORY
 from tests.web.test_corpus import made, page, put
-from tests.web.test_pages import SENTENCE
 
 
 def anything(name: str) -> bool:
@@ -98,7 +98,10 @@ def test_a_file_is_fetched_over_http_by_a_worker(tmp_path, server):
 
 @pytest.mark.parametrize("kind", ["parquet", "jsonl"])
 def test_a_data_set_is_read_by_its_name(tmp_path, kind):
-    rows = [{"text": SENTENCE * 6 + str(n), "url": f"http://b/{n}", "dump": "x"} for n in range(3)]
+    rows = [
+        {"text": f"{STORY} That was river {n}.", "url": f"http://b/{n}", "dump": "x"}
+        for n in range(3)
+    ]
     folder = tmp_path / "in" / "org" / "pages" / "data"
     folder.mkdir(parents=True)
     if kind == "parquet":

@@ -76,9 +76,9 @@ def test_the_words_that_a_prompt_required_have_to_occur(words: str, reason: str 
 
 
 def test_a_slur_is_toxic() -> None:
-    from hornbook.web.rules import toxic_words
+    from hornbook.web.toxic import toxic_pattern
 
-    word = toxic_words().pattern.removeprefix(r"\b(?:").partition("|")[0]
+    word = toxic_pattern().pattern.removeprefix(r"\b(?:").partition("|")[0]
     assert judge(Answered(f"{GOOD} {word}", "stop", ""), RULES) == "toxic"
 
 

@@ -9,15 +9,16 @@ from hornbook.artifacts import read_documents, read_json, read_table
 from hornbook.errors import ConfigError, InputError
 from hornbook.web.corpus import web_corpus
 from tests.made_run import conf, file_bytes, made_run
-from tests.web.test_pages import SENTENCE, record
+from tests.web.articles import STORY
+from tests.web.test_pages import record
 
 PAGE = "<html><body><article><p>{0} {1}</p><p>Write to a@b.org.</p></article></body></html>"
 
-ROWS = json.dumps({"text": SENTENCE * 6}).encode() + b"\n"
+ROWS = json.dumps({"text": STORY}).encode() + b"\n"
 
 
 def page(number: int) -> bytes:
-    return record(f"http://a/{number}", PAGE.format(SENTENCE * 6, f"Page {number}.").encode())
+    return record(f"http://a/{number}", PAGE.format(STORY, f"Page {number}.").encode())
 
 
 def made(root, *, workers=1, **changed):
@@ -44,7 +45,7 @@ def test_pages_are_kept_masked_without_repeats_and_drops_have_a_reason(tmp_path)
     assert [row["source"] for row in rows] == ["http://a/1", "http://a/2", "http://a/4"]
     assert all("<email>" in row["text"] and "@" not in row["text"] for row in rows)
     summary = read_json(run.out / "summary.json")
-    assert summary["dropped"] == {"exact_duplicate": 1, "not_ok": 1, "too_short": 1}
+    assert summary["dropped"] == {"exact_duplicate": 1, "not_ok": 1, "too_few_words": 1}
     assert (summary["rows"], summary["masked"], summary["files"]) == (3, 3, 3)
     assert read_table(run.out / "dropped.parquet").num_rows == 2
 
@@ -101,7 +102,7 @@ def test_an_unreadable_file_is_passed_over_where_that_is_set(tmp_path):
 
 
 def test_rows_of_a_table_need_text_and_keep_their_address(tmp_path):
-    rows = [{"text": SENTENCE * 6, "url": "http://b/1"}, {"content": SENTENCE * 7}, {"body": "x"}]
+    rows = [{"text": STORY, "url": "http://b/1"}, {"content": f"Again: {STORY}"}, {"body": "x"}]
     lines = [json.dumps(row) for row in rows] + ["{broken", "[]"]
     put(tmp_path, "rows.jsonl", "\n".join(lines).encode())
     run = made(tmp_path, languages=["en"])

@@ -13,10 +13,11 @@ import pytest
 
 from hornbook.artifacts import read_documents, read_json
 from hornbook.web.corpus import web_corpus
+from tests.web.articles import STORY
 from tests.web.test_corpus import PAGE, made, put
-from tests.web.test_pages import SENTENCE, read, record
+from tests.web.test_pages import read, record
 
-GOOD = PAGE.format(SENTENCE * 6, "A page.").encode()
+GOOD = PAGE.format(STORY, "A page.").encode()
 
 
 def member(tar: tarfile.TarFile, name: str, content: bytes, kind: bytes = tarfile.REGTYPE) -> None:

@@ -17,9 +17,10 @@ from hornbook.sources import InputFile
 from hornbook.stage import Run
 from hornbook.web.archives import Page, Reading
 from hornbook.web.config import Limits
-from hornbook.web.extract import language, main_text, mask
+from hornbook.web.extract import language, main_text
 from hornbook.web.inputs import pages_of, web_files, web_shards
-from hornbook.web.rules import toxic_words
+from hornbook.web.mask import mask
+from hornbook.web.toxic import toxic_pattern
 
 SHARD_BYTES = 16_000_000  # of files that one worker reads; no excerpt depends on it
 SURE = 1200  # rank of the language detector up to which it is usually right
@@ -94,7 +95,7 @@ def _of_page(page: Page, settings: Excerpts) -> Iterator[dict[str, Any]]:
         if len(line) < settings.min_letters or taken == settings.per_page:
             continue
         code, rank = language(line)
-        if code not in settings.languages or rank > SURE or toxic_words().search(line):
+        if code not in settings.languages or rank > SURE or toxic_pattern().search(line):
             continue
         taken += 1
         cut = _cut(line, settings.max_letters)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from hornbook.books.code import parses, programs, prose
 from hornbook.books.config import Corpus
-from hornbook.web.rules import toxic_words
+from hornbook.web.toxic import toxic_pattern
 
 Reason = Literal[
     "refusal", "empty", "truncated", "too_short", "too_long", "meta_talk", "language",
@@ -100,7 +100,7 @@ def _of_content(answered: Answered, rules: Corpus) -> Reason | None:
         return "code_does_not_parse"
     if any(not is_right(*found) for found in EQUATION.findall(answered.text)):
         return "wrong_arithmetic"
-    return "toxic" if toxic_words().search(answered.text) else None
+    return "toxic" if toxic_pattern().search(answered.text) else None
 
 
 def is_other_language(text: str, rules: Corpus) -> bool:

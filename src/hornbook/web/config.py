@@ -7,27 +7,7 @@ from pydantic.dataclasses import dataclass
 
 from hornbook.classifier.config import Annotations, Filter, Fit, Scores
 from hornbook.config import STRICT, Expectation
-
-
-@dataclass(frozen=True, config=STRICT)
-class Rules:
-    """Thresholds of the quality rules; sources in conf/web."""
-
-    min_words: int
-    max_words: int
-    min_mean_word_length: float
-    max_mean_word_length: float
-    max_symbol_word_ratio: float
-    min_alpha_words: float
-    max_bullet_lines: float
-    max_ellipsis_lines: float
-    min_stop_words: int
-    max_duplicate_lines: float
-    max_top_bigram: float
-    min_sentences: int
-    forbidden: list[str]  # substrings, lower case
-    max_toxic_words: int
-    blocked_urls: list[str]  # substrings of a URL
+from hornbook.web.rules_config import Rules
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from hornbook.artifacts import read_json, read_table, shards, write_json, write_table
 from hornbook.compute import Done, Place, Shard, map_shards
@@ -13,7 +13,7 @@ from hornbook.stage import Run
 from hornbook.web.config import Corpus
 from hornbook.web.inputs import web_files, web_shards
 from hornbook.web.pages import DIGEST_BYTES, EXCERPT, read_pages
-from hornbook.web.rules import Reason
+from hornbook.web.rules import REASONS
 
 BROKEN = (
     "truncated_archive", "zip_bomb", "broken_record", "truncated_record", "redirect", "not_ok",
@@ -21,7 +21,7 @@ BROKEN = (
     "no_text", "broken_text",
 )  # fmt: skip
 REPEAT = "exact_duplicate"
-ORDER = (*BROKEN, "unreadable_page", "no_main_text", "language", *get_args(Reason), REPEAT)
+ORDER = (*BROKEN, "unreadable_page", "no_main_text", "language", *REASONS, REPEAT)
 
 
 def web_corpus(run: Run) -> None:

@@ -1,4 +1,4 @@
-"""Main text of a page, masked of personal data."""
+"""Main text of a page, and its language."""
 
 import re
 
@@ -7,17 +7,6 @@ from hornbook.web.layout import plain_text
 from hornbook.web.main_content import STRIPPED, main_element
 from hornbook.web.nesting import is_too_deep
 
-MASKS = (
-    (re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b"), "<email>"),
-    (re.compile(r"\b(?:sk|pk|ghp|AKIA)[-_A-Za-z0-9]{16,}\b"), "<key>"),
-    (re.compile(r"\b(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)\b"), "<ip>"),
-    (
-        re.compile(
-            r"(?<![\w.])\+?\(?\d{1,4}\)?[ .-]\(?\d{2,4}\)?[ .-]\d{3,4}(?:[ .-]?\d{2,4})?(?![\w.])"
-        ),
-        "<phone>",
-    ),
-)
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 BLANK = re.compile(r"\n{3,}")
 
@@ -47,15 +36,6 @@ def tidy(text: str) -> str:
     """Lines without trailing space, at most one empty line in a row."""
     lines = "\n".join(line.rstrip() for line in text.replace("\r", "").split("\n"))
     return BLANK.sub("\n\n", lines).strip()
-
-
-def mask(text: str) -> tuple[str, int]:
-    """The text with e-mail addresses, keys, IPv4 and phone numbers replaced, and how many were."""
-    total = 0
-    for pattern, name in MASKS:
-        text, count = pattern.subn(name, text)
-        total += count
-    return text, total
 
 
 def language(text: str) -> tuple[str, int]:

@@ -11,8 +11,9 @@ from hornbook.errors import InputError
 from hornbook.sources import InputFile
 from hornbook.web.archives import Page, Reading
 from hornbook.web.config import Corpus
-from hornbook.web.extract import language, main_text, mask
+from hornbook.web.extract import language, main_text
 from hornbook.web.inputs import pages_of
+from hornbook.web.mask import mask
 from hornbook.web.rules import judge
 
 DIGEST_BYTES = 16
@@ -136,7 +137,7 @@ def extract(page: Page, settings: Corpus) -> dict[str, Any]:
     elif reason is None and (code not in settings.languages or rank > settings.max_language_rank):
         reason = "language"
     elif reason is None:
-        reason = judge(page.source.lower(), text, settings.rules)
+        text, reason = judge(page.source, text, settings.rules)
     same = " ".join(text.lower().split()).encode()
     return {
         "id": hashlib.sha256(f"{page.source}\n{text}".encode()).hexdigest()[:32],

@@ -1,86 +1,81 @@
-"""Quality rules: the first one that a text breaks, by its reason word, or None.
+"""Whether a page is good enough: one pass over its address and text, cheap rules first.
 
-The rules are those of Gopher (arXiv 2112.11446, A.1.1), C4 (arXiv 1910.10683, section 2.2) and a
-toxic-word rule; every threshold is a value of conf/web.
+Each rule has a reason word that says what was wrong; conf/web holds the thresholds.
 """
 
-import re
-from collections import Counter
-from functools import cache
-from itertools import pairwise
-from pathlib import Path
-from typing import Literal
+from collections.abc import Iterator
+from itertools import chain
+from typing import NamedTuple
 
-from hornbook.web.config import Rules
+from hornbook.web import addresses, c4, fineweb, gopher, repetition
+from hornbook.web.measures import Measures
+from hornbook.web.rules_config import Rules
+from hornbook.web.toxic import toxic_phrases
 
-Reason = Literal[
-    "blocked_url", "too_short", "too_long", "word_length", "symbols", "alpha_words", "bullets",
-    "ellipses", "stop_words", "duplicate_lines", "repeated_bigram", "sentences", "forbidden",
+REASONS = (
+    *addresses.REASONS, *gopher.REASONS, *c4.REASONS, *fineweb.REASONS, *repetition.REASONS,
     "toxic",
-]  # fmt: skip
-STOP_WORDS = {"the", "be", "to", "of", "and", "that", "have", "with"}  # Gopher's eight
-SENTENCE = re.compile(r"[.!?](?:\s|$)")
-LETTER = re.compile(r"[^\W\d_]")
+)  # fmt: skip
+
+SHORT = 600  # characters; above it a text of too few words is rare
 
 
-@cache
-def toxic_words() -> re.Pattern[str]:
-    """The word list as one pattern."""
-    lines = Path(__file__).with_name("toxic_words.txt").read_text("utf-8").splitlines()
-    words = [re.escape(line) for line in lines if line and not line.startswith("#")]
-    return re.compile(rf"\b(?:{'|'.join(words)})\b", re.IGNORECASE)
+class Verdict(NamedTuple):
+    """The text that is kept, and why it is not."""
+
+    text: str
+    reason: str | None
 
 
-def judge(url: str, text: str, rules: Rules) -> Reason | None:
-    """The first broken rule in the order of cost."""
-    words = text.split()
-    low = text.lower()
-    if any(part in url for part in rules.blocked_urls):
-        return "blocked_url"
-    if len(words) < rules.min_words:
-        return "too_short"
-    if len(words) > rules.max_words:
-        return "too_long"
-    return (
-        _of_words(words, rules)
-        or _of_lines(text, rules)
-        or _of_content(low, rules)
-        or ("toxic" if len(toxic_words().findall(text)) > rules.max_toxic_words else None)
+def judge(url: str, text: str, rules: Rules) -> Verdict:
+    """The text without the lines that C4's rules drop, and the first broken rule's reason or None.
+
+    FineWeb's rules see what C4's have left, the other rules the text as it came. What asks for
+    lines only comes before what asks for words, which cost more than all else.
+    """
+    whole = Measures(text)
+    reason = next(chain(addresses.broken(url, rules.url), _if_short(whole, rules)), None)
+    if reason is not None:
+        return Verdict(text, reason)
+    cleaned = c4.clean(whole, rules.c4, stop=True)
+    if cleaned.reasons:
+        return Verdict(text, cleaned.reasons[0])
+    left = whole if cleaned.text == text else Measures(cleaned.text)
+    found = chain(
+        fineweb.of_lines(left, rules.fineweb),
+        repetition.of_lines(whole, rules.repetition),
+        gopher.broken(whole, rules.gopher),
+        _if_toxic(whole, rules),
+        fineweb.of_words(left, rules.fineweb),
+        repetition.of_words(whole, rules.repetition),
     )
+    return Verdict(cleaned.text, next(found, None))
 
 
-def _of_words(words: list[str], rules: Rules) -> Reason | None:
-    count = len(words)
-    mean = sum(map(len, words)) / count
-    symbols = sum(word.count("#") + word.count("...") + word.count("\u2026") for word in words)
-    letters = sum(1 for word in words if LETTER.search(word))
-    stops = sum(1 for word in words if word.lower().strip(".,;:!?") in STOP_WORDS)
-    pairs = Counter(pairwise(words)).most_common(1)
-    top = (len(" ".join(pairs[0][0])) * pairs[0][1] / sum(map(len, words))) if pairs else 0.0
-    broken: tuple[tuple[Reason, bool], ...] = (
-        ("word_length", not rules.min_mean_word_length <= mean <= rules.max_mean_word_length),
-        ("symbols", symbols / count > rules.max_symbol_word_ratio),
-        ("alpha_words", letters / count < rules.min_alpha_words),
-        ("stop_words", stops < rules.min_stop_words),
-        ("repeated_bigram", top > rules.max_top_bigram),
-    )
-    return next((reason for reason, is_broken in broken if is_broken), None)
+def decisions(url: str, text: str, rules: Rules) -> set[str]:
+    """The reasons of all rules that a page breaks, each judged alone on the text as it came."""
+    whole = Measures(text)
+    return {
+        *addresses.broken(url, rules.url),
+        *gopher.broken(whole, rules.gopher),
+        *c4.clean(whole, rules.c4, stop=False).reasons,
+        *fineweb.of_lines(whole, rules.fineweb),
+        *fineweb.of_words(whole, rules.fineweb),
+        *repetition.of_lines(whole, rules.repetition),
+        *repetition.of_words(whole, rules.repetition),
+        *_if_toxic(whole, rules),
+    }
 
 
-def _of_lines(text: str, rules: Rules) -> Reason | None:
-    lines = [line.strip() for line in text.split("\n") if line.strip()]
-    bullets = sum(1 for line in lines if line.startswith(("\u2022", "-", "*")))
-    ellipses = sum(1 for line in lines if line.endswith(("...", "\u2026")))
-    repeats = len(lines) - len(set(lines))
-    broken: tuple[tuple[Reason, bool], ...] = (
-        ("bullets", bullets / len(lines) > rules.max_bullet_lines),
-        ("ellipses", ellipses / len(lines) > rules.max_ellipsis_lines),
-        ("duplicate_lines", repeats / len(lines) > rules.max_duplicate_lines),
-    )
-    return next((reason for reason, is_broken in broken if is_broken), None)
+def _if_short(text: Measures, rules: Rules) -> Iterator[str]:
+    """A short text is told so before anything else, and its words are soon counted."""
+    if len(text.text) < SHORT and text.num_plain_words < rules.gopher.min_words:
+        yield "too_few_words"
 
 
-def _of_content(low: str, rules: Rules) -> Reason | None:
-    if len(SENTENCE.findall(low)) < rules.min_sentences:
-        return "sentences"
-    return "forbidden" if any(part in low for part in rules.forbidden) else None
+def _if_toxic(text: Measures, rules: Rules) -> Iterator[str]:
+    """Slurs and insults are more than a few, and more than a share of the words."""
+    found = text.num_toxic_words
+    found += sum(map(text.lower.count, toxic_phrases()))
+    if found > rules.max_toxic_words and found / text.num_words > rules.max_toxic_share:
+        yield "toxic"
