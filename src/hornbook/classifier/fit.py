@@ -70,12 +70,12 @@ def annotated(corpus: Path, annotations: Path, characters: int) -> Sample:
     for part in shards(corpus):
         table = read_table(part, ["id", "text"])
         ids = table.column("id").to_pylist()
-        table = table.take([place for place, one in enumerate(ids) if one in scores])
+        places = [place for place, one in enumerate(ids) if one in scores]
+        table = table.take(np.array(places, dtype=np.int64))  # also where no text is annotated
         found |= {row["id"]: row["text"][:characters] for row in table.to_pylist()}
     ids = sorted(found)
-    first = {
-        found[one]: one for one in reversed(ids)
-    }  # a text in two parts would be known by heart
+    # a text in two parts would be known by heart
+    first = {found[one]: one for one in reversed(ids)}
     ids = [one for one in ids if first[found[one]] == one]
     return Sample([found[i] for i in ids], np.array([scores[i] for i in ids], dtype=np.int64))
 

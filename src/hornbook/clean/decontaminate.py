@@ -59,7 +59,7 @@ def decontaminate(run: Run) -> None:
         told.update(one.facts["kinds"])
     run.summary(
         rows=sum(one.facts["rows"] for one in done),
-        words=int(frame["words"].sum()),
+        words=int(sum(frame["words"])),
         dropped=_sums(done, "dropped"),
         flagged=sum(one.facts["flagged"] for one in done),
         documents_by_kind=dict(sorted(told.items())),

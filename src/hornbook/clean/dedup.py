@@ -54,7 +54,7 @@ def dedup(run: Run) -> None:
     run.summary(
         rows=num_own - len(gone.documents),
         duplicate_rate=round(len(gone.documents) / max(num_own, 1), 6),
-        words=int(frame["words"].sum()),
+        words=int(sum(frame["words"])),
         dropped={reason: count for reason, count in reasons.items() if count},
         dropped_against=dict(sorted(against.items())),
     )
