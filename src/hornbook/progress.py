@@ -30,6 +30,7 @@ class Progress:
         self.done = 0
         self.started = self.shown = time.monotonic()
         self.remark = ""
+        self._told = -1
 
     def advance(self, n: int = 1) -> None:
         """`n` more units are done."""
@@ -42,11 +43,13 @@ class Progress:
         self.remark = text
 
     def finish(self) -> None:
-        """Show the final count."""
-        self._show()
+        """Show the final count, if the last line did not."""
+        if self._told != self.done:
+            self._show()
 
     def _show(self) -> None:
         self.shown = time.monotonic()
+        self._told = self.done
         elapsed = max(self.shown - self.started, 1e-9)
         rate = self.done / elapsed
         parts = [self.what] if self.what else []
