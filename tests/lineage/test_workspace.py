@@ -1,3 +1,5 @@
+import hashlib
+
 import pytest
 
 from hornbook.errors import ArtifactError
@@ -71,3 +73,19 @@ def test_identity_follows_values_and_bytes_only(ran):
     ran.edit("params.yaml", "right:\n  level: 1", "right:\n  level: 2")
     graph = load_graph(ran.root)
     assert identity(graph.stages["branch@one"], graph, Hasher(ran.root)) != first
+
+
+def test_a_folder_beside_a_file_of_a_longer_name_is_hashed_as_dvc_does(tmp_path):
+    from dvc_data.hashfile.hash_info import HashInfo
+    from dvc_data.hashfile.tree import Tree
+
+    names = ("list/part.txt", "list.yaml", "list-a/part.txt", "a.txt")
+    tree = Tree()
+    for name in names:
+        file = tmp_path / "web" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("same\n")
+        same = HashInfo("md5", hashlib.md5(b"same\n").hexdigest())
+        tree.add(tuple(name.split("/")), None, same)
+    tree.digest()
+    assert Hasher(tmp_path).hash("web") == tree.hash_info.value

@@ -80,7 +80,7 @@ class Hasher:
                 for name in files
                 if not name.endswith(".pyc")
             ]
-        rows.sort(key=lambda row: tuple(row["relpath"].split("/")))
+        rows.sort(key=lambda row: row["relpath"])
         listing = json.dumps(rows, sort_keys=True).encode()
         return hashlib.md5(listing, usedforsecurity=False).hexdigest() + ".dir"
 
