@@ -73,7 +73,8 @@ def document_frame(folder: Path) -> "pd.DataFrame":
         table = read_table(file, ["id", "source", "text"])
         texts = table.column("text")
         lengths = pc.call_function("utf8_length", [texts])
-        split = pc.call_function("utf8_split_whitespace", [texts])
+        trimmed = pc.call_function("utf8_trim_whitespace", [texts])  # else its ends count as words
+        split = pc.call_function("utf8_split_whitespace", [trimmed])
         counts = pc.call_function("list_value_length", [split])
         counted = table.drop_columns(["text"]).append_column("characters", lengths)
         parts.append(counted.append_column("words", counts))
