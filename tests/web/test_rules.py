@@ -28,7 +28,9 @@ def changed(group: str, **values: object) -> Rules:
 
 def run_of(count: int) -> str:
     """Two lines of so many words of two letters."""
-    line = " ".join(islice(("aa", "bb", "cc", "dd", "ee", "ff", "gg", "hh", "ii", "jj"), count))
+    line = " ".join(
+        islice(("aa", "bb", "cc", "dd", "ee", "ff", "gg", "hh", "ii", "jj", "kk"), count)
+    )
     return f"{TEXT}\n{line}\n{line}"
 
 
@@ -45,9 +47,9 @@ EDGES = [
     ("long_words", TEXT, "gopher", "max_mean_word_length", 4.1, 4.09),
     ("hashes", TEXT + "\n# # #", "gopher", "max_hashes_per_word", 3 / 69, 0.043),
     ("ellipses", TEXT + "\nso... so\u2026", "gopher", "max_ellipses_per_word", 2 / 70, 0.028),
-    ("bullet_lines", "- " + TEXT.replace("\n", "\n\u2022 ", 2), "gopher", "max_bullet_lines",
+    ("bullet_lines", "- - " + TEXT.replace("\n", "\n\u2022 ", 2), "gopher", "max_bullet_lines",
      3 / 6, 0.49),
-    ("ellipsis_lines", TEXT + "\nx...\ny\u2026 ", "gopher", "max_ellipsis_lines", 2 / 8, 0.24),
+    ("ellipsis_lines", TEXT + "\nx... x...\ny\u2026 ", "gopher", "max_ellipsis_lines", 2 / 8, 0.24),
     ("words_without_letters", TEXT + "\n1 2 3 4", "gopher", "min_words_with_letters",
      60 / 70, 0.86),
     ("stop_words", TEXT, "gopher", "min_stop_words", 5, 6),
@@ -63,12 +65,15 @@ EDGES = [
      72 / (SIZE + 81), 0.183),
     ("top_4_gram", TEXT + "\nee ff gg hh" * 9, "repetition", "max_top_4_gram",
      99 / (SIZE + 108), 0.236),
-    *((f"repeated_{n}_grams", run_of(n), "repetition", f"max_repeated_{n}_grams",
-       2 * n / (SIZE + 6 * n), 2 * n / (SIZE + 6 * n) - 0.001) for n in range(5, 11)),
+    # a word more than a run repeats, which is in no whole run
+    *((f"repeated_{n}_grams", run_of(n + 1), "repetition", f"max_repeated_{n}_grams",
+       2 * n / (SIZE + 6 * n + 6), 2 * n / (SIZE + 6 * n + 6) - 0.001) for n in range(5, 11)),
+    ("repeated_5_grams", "a a a a a a", "repetition", "max_repeated_5_grams", 5 / 11, 0.45),
     ("few_sentences", TEXT, "c4", "min_sentences", 6, 7),
     ("few_sentences", TEXT + " yes? (no!) ok", "c4", "min_sentences", 9, 10),
     ("unended_lines", TEXT + "\nno end here", "fineweb", "min_ended_lines", 6 / 7, 0.858),
     ("short_lines", TEXT + "\nshort line here.", "fineweb", "max_short_lines", 1 / 7, 0.142),
+    ("short_lines", TEXT, "fineweb", "short_line", 50, 51),
     ("repeated_line_share", TEXT + "\nyes.\nyes.", "fineweb", "max_repeated_line_characters",
      4 / (SIZE + 10 - 7), 0.0127),
     ("newlines", TEXT, "fineweb", "max_newlines_per_word", 5 / 66, 0.075),
@@ -82,7 +87,9 @@ EDGES = [
 def test_a_rule_holds_at_its_threshold_and_breaks_behind_it(
     name, text, group, setting, holds, breaks
 ):
-    assert name not in decisions(URL, text, changed(group, **{setting: holds}))
+    held = changed(group, **{setting: holds})
+    assert name not in decisions(URL, text, held)
+    assert judge(URL, text, held).reason != name
     assert name in decisions(URL, text, changed(group, **{setting: breaks}))
 
 
@@ -113,9 +120,10 @@ def test_what_a_page_may_not_hold_is_looked_for_in_the_lines_that_stay(line, rea
     assert found == ({reason} if reason else set())
 
 
-def test_a_long_paragraph_has_so_many_characters():
+@pytest.mark.parametrize("count", [1, 6])
+def test_a_long_paragraph_has_so_many_characters(count):
     for length, found in ((51, set()), (52, {"short_paragraphs"})):
-        rules = changed("c4", min_long_paragraphs=6, long_paragraph=length)
+        rules = changed("c4", min_long_paragraphs=count, long_paragraph=length)
         assert decisions(URL, TEXT, rules) == found
 
 
