@@ -1,4 +1,7 @@
-"""Run every bench of this folder and write what they print into docs/performance.md."""
+"""Run every bench of this folder, or those named, and write docs/performance.md.
+
+python bench/every.py [NAME ...]
+"""
 
 import platform
 import subprocess
@@ -9,8 +12,8 @@ HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "performance.md"
 HEAD = """# Performance
 
-Ours beside named peers, in one run on one machine, in CPU time; medians. `make bench` writes this
-page. The last line of each block is what the bench returns; its docstring says what the keys mean.
+Ours beside named peers, each bench in one run on one machine, in CPU time; medians. `make bench`
+writes this page, `python bench/every.py NAME` one part of it. The last line of each block is what the bench returns; its docstring says what the keys mean.
 A ratio holds where a time does not: compare ratios.
 
 {machine}, Python {python}.
@@ -18,20 +21,36 @@ A ratio holds where a time does not: compare ratios.
 
 
 def main() -> None:
-    """Run, show, write."""
-    parts = [HEAD.format(machine=processor(), python=platform.python_version())]
-    for file in sorted(HERE.glob("*.py")):
-        if file.name in {Path(__file__).name, "peer.py"}:
-            continue
-        print(f"bench/{file.name}", flush=True)
-        done = subprocess.run(
-            [sys.executable, str(file)], capture_output=True, text=True, check=False
-        )
+    """Run all, or those that are named; write them beside what the page has of the others."""
+    benches = {file.stem: file for file in sorted(HERE.glob("*.py")) if is_bench(file)}
+    named = sys.argv[1:] or list(benches)
+    if unknown := sorted(set(named) - set(benches)):
+        raise SystemExit(f"no bench {', '.join(unknown)}; there are {', '.join(benches)}")
+    sections = written()
+    for name in named:
+        print(f"bench/{name}.py", flush=True)
+        command = [sys.executable, str(benches[name])]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         print(done.stdout, flush=True)
         if done.returncode:
-            raise SystemExit(f"bench/{file.name} failed:\n{done.stderr[-2000:]}")
-        parts.append(f"## {file.stem}\n\n```text\n{done.stdout.strip()}\n```\n")
-    PAGE.write_text("\n".join(parts), encoding="utf-8")
+            raise SystemExit(f"bench/{name}.py failed:\n{done.stderr[-2000:]}")
+        sections[name] = f"## {name}\n\n```text\n{done.stdout.strip()}\n```\n"
+        head = HEAD.format(machine=processor(), python=platform.python_version())
+        parts = [sections[one] for one in sorted(sections) if one in benches]
+        PAGE.write_text("\n".join([head, *parts]), encoding="utf-8")
+
+
+def is_bench(file: Path) -> bool:
+    """Whether a file is run and not imported."""
+    return file.name != Path(__file__).name and "__main__" in file.read_text("utf-8")
+
+
+def written() -> dict[str, str]:
+    """The sections that the page has, by their name."""
+    if not PAGE.exists():
+        return {}
+    _, *parts = PAGE.read_text("utf-8").split("\n## ")
+    return {part.partition("\n")[0]: f"## {part.rstrip()}\n" for part in parts}
 
 
 def processor() -> str:
