@@ -1,12 +1,16 @@
-"""Main text of labelled pages, ours beside trafilatura (fast) and resiliparse, in CPU time.
+"""Main text of labelled pages and quality rules, ours beside peers', in CPU time.
 
-Pages: the article-extraction benchmark (181) and Mozilla's readability tests (130), from the
+Main text beside trafilatura (fast) and resiliparse; rules beside datatrove's, see rules.py. Pages:
+the article-extraction benchmark (181) and Mozilla's readability tests (130), from the
 folder that HORNBOOK_SHARED_DATA names (else ../shared/data). Prints a table and, as the last line,
 one JSON object:
 extraction_ratio      pages per CPU-second, ours over trafilatura's
 extraction_f1         on the half of the benchmark's pages that our constants were not tuned on
 extraction_f1_peer    trafilatura on the same half
 readability_f1        on Mozilla's pages; readability_f1_peer likewise
+rules_ratio           documents per CPU-second, ours over datatrove's, through all four filters
+rules_agreement       share of real documents on which every single rule, every filter and the text
+                      that is kept are datatrove's; rules_agreement_made: of made ones, rules only
 """
 
 import gzip
@@ -22,6 +26,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+import rules
 from peer import HERE, PEERS, python_of
 
 sys.path.insert(0, str(HERE.parent))
@@ -35,6 +40,7 @@ KEYS = (
     "extraction_f1_peer",
     "readability_f1",
     "readability_f1_peer",
+    *rules.KEYS,
 )
 NAMES = ("hornbook", "trafilatura", "resiliparse")
 
@@ -114,7 +120,7 @@ def main() -> None:
                     result[prefix + end] = round(half, 4)
             if what == "articles":
                 result["extraction_ratio"] = round(speeds["hornbook"] / speeds["trafilatura"], 2)
-    print(json.dumps(result))
+    print(json.dumps(result | rules.measured(DATA)))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""datatrove's decisions on a list of texts: each rule alone, and its four filters in a row.
+"""datatrove's decisions on a list of texts: its four filters in a row, or each rule alone.
 
-Arguments: the texts (a JSON list) and where the decisions go (JSON). The last line printed is the
-list of CPU seconds, one for each time the texts ran through the filters.
+Arguments: the texts (a JSON list), where the decisions go (JSON), and `rules` where each rule is
+wanted alone: a list of the broken ones' names for each text. Else the texts that come out are
+written, null for a page that is dropped, and the last line printed is the CPU seconds of it all.
 """
 
 import json
@@ -37,7 +38,6 @@ RUNS = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.1}
 FINEWEB = {"line_punct_thr": 0.0, "short_line_thr": 2.0, "char_duplicates_ratio": 2.0,
            "new_line_ratio": 1e9}  # fmt: skip
 Rule = Callable[[str], bool]
-REPEATS = 2
 
 
 def quality(name: str) -> Rule:
@@ -103,28 +103,33 @@ def kept(filters: list[object], text: str) -> str | None:
     return document.text if all(one.filter(document) is True for one in filters) else None
 
 
-def main() -> None:
+def decided(texts: list[str]) -> list[list[str]]:
+    """Names of the rules and filters that each text breaks."""
+    whole = {f"filter_{number}": alone(one) for number, one in enumerate(pipeline())}
+    single = rules() | whole
+    # all rules of a text in a row: datatrove remembers its last words
+    return [[name for name, breaks in single.items() if breaks(text)] for text in texts]
+
+
+def main(texts: list[str], out: Path, *, each: bool) -> None:
     """Decide, time, write."""
     logging.disable()
-    texts = json.loads(Path(sys.argv[1]).read_text("utf-8"))
+    if each:
+        out.write_text(json.dumps(decided(texts)), "utf-8")
+        return
     filters = pipeline()
     kept(filters, texts[0])  # loads spaCy
-    seconds: list[float] = []
-    for _ in range(REPEATS):
-        split_into_parts.cache_clear()
-        start = time.process_time()
-        out = [kept(filters, text) for text in texts]
-        seconds.append(time.process_time() - start)
-    whole = [alone(one) for one in pipeline()]
-    single = rules()
-    rows = []
-    for text in texts:  # all rules of a text in a row: datatrove remembers its last words
-        row = {name: rule(text) for name, rule in single.items()}
-        row |= {f"filter_{number}": rule(text) for number, rule in enumerate(whole)}
-        rows.append(row)
-    Path(sys.argv[2]).write_text(json.dumps({"texts": out, "rules": rows}), "utf-8")
-    print(json.dumps(seconds))
+    split_into_parts.cache_clear()
+    start = time.process_time()
+    left = [kept(filters, text) for text in texts]
+    seconds = time.process_time() - start
+    out.write_text(json.dumps(left), "utf-8")
+    print(seconds)
 
 
 if __name__ == "__main__":
-    main()
+    main(
+        json.loads(Path(sys.argv[1]).read_text("utf-8")),
+        Path(sys.argv[2]),
+        each=sys.argv[3:] == ["rules"],
+    )
