@@ -13,7 +13,8 @@ PAGE = HERE.parent / "docs" / "performance.md"
 HEAD = """# Performance
 
 Ours beside named peers, each bench in one run on one machine, in CPU time; medians. `make bench`
-writes this page, `python bench/every.py NAME` one part of it. The last line of each block is what the bench returns; its docstring says what the keys mean.
+writes this page, `python bench/every.py NAME` one part of it. The last line of each block is what
+the bench returns; its docstring says what the keys mean.
 A ratio holds where a time does not: compare ratios.
 
 {machine}, Python {python}.
