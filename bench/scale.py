@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = 600  # of the crawl that is multiplied
+PAGES = 4800  # of the crawl that is multiplied
 SHARDS = 4  # of the input of size 1
 LOOP = 12_000_000
 ONE_RUN = """
