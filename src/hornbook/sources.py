@@ -91,7 +91,7 @@ def _listed(file: Path) -> Iterator[InputFile]:
     try:
         value = yaml.safe_load(file.read_text("utf-8"))
         entries = TypeAdapter(list[Url | Dataset]).validate_python(value)
-    except (ValidationError, ValueError, yaml.YAMLError) as error:
+    except (ValidationError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise InputError(
             f"{file} is not a list of sources ({error}); each entry is `url: ...`, or "
             f"`dataset: ...` with split, config and revision"
@@ -168,7 +168,7 @@ def fetched(file: InputFile, folder: Path) -> Generator[Path]:
     import fsspec
 
     # the end of the name says how to read it
-    local = folder / f"fetched-{Path(file.place).name}"
+    local = folder / f"fetched-{Path(file.place.partition('?')[0]).name}"
     try:
         for attempt in range(TRIES):
             try:

@@ -1,7 +1,13 @@
 """The map over shards: order, resume, the loss of workers, errors."""
 
+import os
+import subprocess
+import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 
+import psutil
 import pytest
 
 from hornbook.compute import Shard, map_shards
@@ -84,6 +90,36 @@ def test_progress_counts_the_bytes_of_what_was_done_before(tmp_path, capsys):
     map_shards(run, "doubling", doubled, shards())
     map_shards(run, "doubling", doubled, shards())
     assert capsys.readouterr().out.count("936/936 bytes 100%") == 2
+
+
+def test_no_worker_outlives_a_killed_stage(tmp_path):
+    root = Path(__file__).resolve().parents[2]
+    meet = tmp_path / "meet"
+    meet.mkdir()
+    script = tmp_path / "stage.py"
+    script.write_text(
+        "import sys, pathlib\n"
+        "from tests.compute.test_compute import map_shards, run_in, shards\n"
+        "from tests.compute.work import sleeping\n"
+        "if __name__ == '__main__':\n"
+        "    place = pathlib.Path(sys.argv[1])\n"
+        "    map_shards(run_in(place), 'step', sleeping, shards(2, meet=str(place / 'meet')))\n"
+    )
+    path = os.pathsep.join((str(root), str(root / "src")))
+    stage = subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path)], env=os.environ | {"PYTHONPATH": path}
+    )
+    until = time.monotonic() + 60
+    while len(list(meet.iterdir())) < 2 and time.monotonic() < until:
+        time.sleep(0.05)
+    workers = [int(file.name) for file in meet.iterdir()]
+    assert len(workers) == 2
+    stage.kill()
+    stage.wait()
+    until = time.monotonic() + 10
+    while any(psutil.pid_exists(one) for one in workers) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not any(psutil.pid_exists(one) for one in workers)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,9 @@
 import gzip
 import io
 import json
+import os
 import pickle
+import re
 import tarfile
 import tracemalloc
 
@@ -106,7 +108,97 @@ def test_the_bytes_between_arc_records_are_passed_over(tmp_path):
     file = tmp_path / "a.arc"
     file.write_bytes(b"noise\n\xff\xfe\n" + head + body + b"\nmore noise\n" + other + moved + b"\n")
     pages, broken = read(file)
-    assert ([page.html for page in pages], broken) == ([GOOD], {"redirect": 1})
+    assert [page.html for page in pages] == [GOOD]
+    assert broken == {"redirect": 1, "broken_record": 2}  # two runs of lines that are no record
+
+
+def one_of(number: int, *, more: int = 0) -> bytes:
+    """A record that says it is `more` bytes longer than it is."""
+    body = record(f"http://a/{number}", GOOD)
+    length = int(re.search(rb"Content-Length: (\d+)", body)[1])
+    return body.replace(b"Content-Length: %d" % length, b"Content-Length: %d" % (length + more), 1)
+
+
+GONE = one_of(1).replace(b"WARC/1.0", b"WARC/9.x", 1)
+
+
+@pytest.mark.parametrize(
+    "second",
+    [b"", b"hello", one_of(1, more=50), one_of(1, more=300), one_of(1, more=5000), GONE],
+    ids=["empty member", "no record", "longer", "much longer", "past all", "version"],
+)
+def test_records_behind_a_bad_one_are_found_and_the_bad_one_is_counted(tmp_path, second):
+    around = [gzip.compress(one_of(number)) for number in (0, 2, 3)]
+    file = tmp_path / "a.warc.gz"
+    file.write_bytes(around[0] + gzip.compress(second) + around[1] + around[2])
+    pages, broken = read(file)
+    found = sources(pages)
+    assert {"http://a/0", "http://a/2", "http://a/3"} <= set(found)
+    assert len(found) == len(set(found))
+    assert sum(broken.values()) == 1
+
+
+@pytest.mark.parametrize("more", [50, 300])
+def test_a_plain_record_that_claims_its_neighbour_costs_it_nothing(tmp_path, more):
+    file = tmp_path / "a.warc"
+    file.write_bytes(one_of(0) + one_of(1, more=more) + one_of(2) + one_of(3))
+    pages, broken = read(file)
+    assert {f"http://a/{n}" for n in (0, 2, 3)} <= set(sources(pages))
+    assert broken["broken_record"] == 1
+
+
+@pytest.mark.parametrize("harm", ["flipped", "cut at", "cut in"])
+def test_an_archive_with_a_damaged_header_is_not_taken_for_a_whole_one(tmp_path, harm):
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as tar:
+        starts = []
+        for number in range(4):
+            starts.append(content.tell())
+            member(tar, f"p{number}.html", GOOD)
+    raw = bytearray(content.getvalue())
+    if harm == "flipped":
+        raw[starts[1] + 1] ^= 0xFF
+    else:
+        del raw[starts[1] + (0 if harm == "cut at" else 100) :]
+    (tmp_path / "a.tar").write_bytes(raw)
+    pages, broken = read(tmp_path / "a.tar")
+    assert sources(pages) == ["p0.html"]
+    assert broken == {"truncated_archive": 1}
+
+
+def test_a_damaged_page_in_an_archive_costs_no_other(tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        member(tar, "p0.html.gz", gzip.compress(GOOD)[:-20])
+        member(tar, "p1.html.gz", gzip.compress(GOOD))
+    pages, broken = read(tmp_path / "a.tar")
+    assert (sources(pages), broken) == (["p1.html.gz"], {"broken_record": 1})
+
+
+@pytest.mark.parametrize(
+    ("columns", "count", "broken"),
+    [
+        ({"text": [{"a": "x"}, {"a": "y"}], "content": ["A row.", "B row."]}, 2, {}),
+        ({"text": [["x"], ["y"]]}, 0, {"no_text": 2}),
+        ({"text": [None, "A row."]}, 1, {"no_text": 1}),
+        ({"text": [], "url": []}, 0, {"no_text": 0}),
+        ({"text": ["A row."], "url": pa.array([2**31 - 1], pa.date32())}, 1, {}),
+        ({"text": pa.array(["A", "A"]).dictionary_encode()}, 2, {}),
+    ],
+    ids=["struct", "list", "null", "no rows", "odd address", "dictionary"],
+)
+def test_odd_columns_of_a_table_are_no_text(tmp_path, columns, count, broken):
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    pages, found = read(tmp_path / "a.parquet")
+    assert len(pages) == count
+    assert found == broken or (not +found and not any(broken.values()))
+
+
+def test_a_name_that_is_no_utf_8_is_shown_by_numbers(tmp_path):
+    put(tmp_path, "a.warc", record("http://a/1", GOOD))
+    (tmp_path / "in" / os.fsdecode(b"b\xff.html")).write_bytes(GOOD.replace(b"A page", b"B page"))
+    run = made(tmp_path)
+    web_corpus(run)
+    assert [row["source"] for row in read_documents(run.out)] == ["http://a/1", "b\\udcff.html"]
 
 
 def test_names_and_links_that_lead_out_of_an_archive_are_refused(tmp_path):

@@ -5,10 +5,11 @@ import re
 import tarfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from tarfile import HeaderError, ReadError
+from typing import Any, NamedTuple, Self
 
 from hornbook.web.config import Limits
 from hornbook.web.streams import Bounded, Members, ZipBombError, inflated, may_expand_to, opened
@@ -36,47 +37,56 @@ class Reading:
 HTML_TYPES = ("text/html", "application/xhtml+xml")
 ARCHIVE_ERRORS = (OSError, ValueError, EOFError, RuntimeError, MemoryError, zlib.error)
 ARC_LINE = 10_000
+WANTED = {"response", "conversion", "resource"}
 
 
 def warc(file: Path, reading: Reading) -> Iterator[Page]:
     """HTML responses and WET conversions; a damaged record costs no other one."""
     start: int | None = 0
     while start is not None:
-        last, harm = yield from _records(file, start, reading)
-        if harm is None and breaks_off(file, last):
-            harm = "broken_record"
-        if harm is None:
-            return
-        start = next_record(file, last + 1)
-        # without another record behind it nobody knows how much is missing
-        reading.broken[
-            harm if start is not None or harm == "zip_bomb" else "truncated_archive"
-        ] += 1
+        start = yield from _records(file, start, reading)
 
 
-def _records(file: Path, start: int, reading: Reading) -> Iterator[Page]:
-    """Pages from a byte on; returns the place of the last record, and what ended it."""
+def _records(file: Path, start: int, reading: Reading) -> Generator[Page, None, int | None]:
+    """Pages from a byte on; returns where to go on after a fault, None at the end."""
     from fastwarc.warc import ArchiveIterator, WarcRecordType
 
-    wanted = WarcRecordType.response | WarcRecordType.conversion | WarcRecordType.resource
     room = may_expand_to(file, reading.limits)
-    last = start
+    last, expected, harm, is_told = start, start, "", False
     with file.open("rb") as stream:
         stream.seek(start)
         try:
             for record in ArchiveIterator(
-                stream, record_types=wanted, quirks_mode=True, auto_decode="all"
+                stream, record_types=WarcRecordType.any_type, quirks_mode=True, auto_decode="all"
             ):
+                if expected is not None and record.stream_pos > expected:
+                    if expected != start:  # a wrong length led over a record: back to it
+                        reading.broken["broken_record"] += 1
+                        return expected
+                    if start == 0:  # where reading began again, it was told
+                        reading.broken["broken_record"] += 1
                 last = reading.at = record.stream_pos
+                expected = next_record(file, last + 1)
                 room -= record.content_length
                 if room < 0:
-                    return last, "zip_bomb"
-                page = _page(record, reading)
-                if page is not None:
-                    yield page
+                    harm = "zip_bomb"
+                    break
+                if record.headers.get("WARC-Type") in WANTED:
+                    cut = reading.broken["truncated_record"]
+                    page = _page(record, reading)
+                    is_told = reading.broken["truncated_record"] > cut
+                    if page is not None:
+                        yield page
         except ARCHIVE_ERRORS:
-            return last, "broken_record"
-    return last, None
+            harm = "broken_record"
+    further = next_record(file, last + 1)
+    if not harm and (further is not None or breaks_off(file, last)):
+        harm = "broken_record"
+    if harm and not (is_told and further is not None):
+        # without another record behind it nobody knows how much is missing
+        is_known = further is not None or harm == "zip_bomb"
+        reading.broken[harm if is_known else "truncated_archive"] += 1
+    return further
 
 
 def _page(record: Any, reading: Reading) -> Page | None:  # noqa: ANN401 - fastwarc's record
@@ -141,7 +151,7 @@ def arc(file: Path, reading: Reading) -> Iterator[Page]:
     while start is not None:
         with file.open("rb") as raw:
             raw.seek(start)
-            members = Members(raw) if file.name.endswith(".gz") else None
+            members = Members(raw) if file.name.lower().endswith(".gz") else None
             room = may_expand_to(file, reading.limits)
             stream: Any = io.BufferedReader(Bounded(members, room)) if members else raw
             try:
@@ -158,10 +168,14 @@ def arc(file: Path, reading: Reading) -> Iterator[Page]:
 
 
 def _arc_records(stream: Any, raw: io.BufferedReader, reading: Reading) -> Iterator[Page]:  # noqa: ANN401
-    most = reading.limits.page_bytes
+    most, is_lost = reading.limits.page_bytes, False
     while line := stream.readline(ARC_LINE):
         if not ARC_HEAD.match(line):
+            if line.strip() and not is_lost:
+                is_lost = True
+                reading.broken["broken_record"] += 1
             continue
+        is_lost = False
         reading.at = raw.tell()
         source, length = line.split()[0].decode("latin-1"), int(line.split()[-1])
         if length > most:
@@ -196,10 +210,31 @@ def _arc_page(source: str, body: bytes, reading: Reading) -> Page | None:
     return None
 
 
+class StrictMember(tarfile.TarInfo):
+    """A member whose header, when damaged or cut, is an error and not the end of the archive."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile: tarfile.TarFile) -> Self:
+        """As tarfile has it.
+
+        Raises:
+            ReadError: The header is damaged or cut.
+        """
+        try:
+            return super().fromtarfile(tarfile)
+        except HeaderError as error:
+            if type(error).__name__ == "EOFHeaderError":  # the mark of the end
+                raise
+            raise ReadError(str(error)) from error
+
+
 def html_archive(file: Path, reading: Reading) -> Iterator[Page]:
     """The HTML files of a tar, also one compressed with gzip or zstd, in the archive's order."""
     try:
-        with opened(file, reading.limits) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+        with (
+            opened(file, reading.limits) as stream,
+            tarfile.open(fileobj=stream, mode="r|", tarinfo=StrictMember) as tar,
+        ):
             for member in tar:
                 page = _member(tar, member, reading)
                 if page is not None:
@@ -226,9 +261,12 @@ def _member(tar: tarfile.TarFile, member: tarfile.TarInfo, reading: Reading) -> 
     if reason is None:
         content = tar.extractfile(member)
         raw = content.read() if content else b""
-        html = inflated(raw, most) if name.suffix == ".gz" else raw
+        try:
+            html = inflated(raw, most) if name.suffix.lower() == ".gz" else raw
+        except ARCHIVE_ERRORS:  # the archive around it is whole
+            html, reason = b"", "broken_record"
         if html is not None and html.strip():
             return Page(member.name.encode("utf-8", "replace").decode(), html, None, None)
-        reason = "too_large" if html is None else "empty_body"
+        reason = reason or ("too_large" if html is None else "empty_body")
     reading.broken[reason] += 1
     return None

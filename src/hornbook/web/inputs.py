@@ -40,5 +40,10 @@ def pages_of(file: InputFile, folder: Path, reading: Reading) -> Iterator[Page]:
     with fetched(file, folder) as path:
         for page in read(path, reading):
             # one file, one page: it is called by its place, of which there is one
-            named = page.source == path.name
-            yield page._replace(source=file.name) if named else page
+            source = file.name if page.source == path.name else page.source
+            yield page._replace(source=readable(source))
+
+
+def readable(name: str) -> str:
+    """A name that can be written as UTF-8; what is no character is shown by its number."""
+    return name.encode("utf-8", "backslashreplace").decode()

@@ -12,7 +12,7 @@ from hornbook.sources import InputFile
 from hornbook.web.archives import Page, Reading
 from hornbook.web.config import Corpus
 from hornbook.web.extract import language, main_text
-from hornbook.web.inputs import pages_of
+from hornbook.web.inputs import pages_of, readable
 from hornbook.web.mask import mask
 from hornbook.web.rules import judge
 
@@ -71,7 +71,8 @@ def read_pages(files: list[InputFile], place: Place, *, settings: Corpus) -> dic
         "masked": tally.masked,
         "dropped": tally.dropped,
         "inputs": [
-            {"name": file.name, "bytes": file.num_bytes, "version": file.version} for file in files
+            {"name": readable(file.name), "bytes": file.num_bytes, "version": file.version}
+            for file in files
         ],
     }
 

@@ -56,7 +56,7 @@ def jsonl(file: Path, reading: Reading) -> Iterator[Page]:
                     while line and not line.endswith(b"\n"):
                         line = stream.readline(most)
                     continue
-                if not file.name.endswith((".gz", ".zst")):
+                if not file.name.lower().endswith((".gz", ".zst")):
                     reading.at += len(line)
                 try:
                     row = json.loads(line)
@@ -77,14 +77,18 @@ def parquet(file: Path, reading: Reading) -> Iterator[Page]:
 
     try:
         with pq.ParquetFile(file) as opened_file:
-            names = opened_file.schema_arrow.names
-            columns = [name for name in (*TEXTS, *URLS) if name in names]
-            texts = [name for name in TEXTS if name in names]
+            # of another type they are no text and no address; what is nested cannot be read so
+            flat = {one.name for one in opened_file.schema_arrow if is_text_type(one.type)}
+            columns = [name for name in (*TEXTS, *URLS) if name in flat]
+            texts = [name for name in TEXTS if name in flat]
             if _has_pickle(opened_file):
                 reading.broken["pickle_in_metadata"] += 1
         # one copy of each text, so that a page of a million equal rows is small
         with pq.ParquetFile(file, read_dictionary=texts) as opened_file:
             number = 0
+            if not texts:
+                reading.broken["no_text"] += opened_file.metadata.num_rows
+                return
             for group in range(opened_file.num_row_groups):
                 meta = opened_file.metadata.row_group(group)
                 if _is_bomb(meta, file, reading):
@@ -97,6 +101,14 @@ def parquet(file: Path, reading: Reading) -> Iterator[Page]:
                 reading.at = file.stat().st_size * (group + 1) // opened_file.num_row_groups
     except (pa.ArrowException, *ARCHIVE_ERRORS):
         reading.broken["truncated_archive"] += 1
+
+
+def is_text_type(kind: Any) -> bool:  # noqa: ANN401 - pyarrow's
+    """Whether a column holds strings, plain or in a dictionary."""
+    import pyarrow as pa
+
+    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return pa.types.is_string(inner) or pa.types.is_large_string(inner)
 
 
 def _has_pickle(file: Any) -> bool:  # noqa: ANN401 - pyarrow is untyped

@@ -47,9 +47,10 @@ def opened(file: Path, limits: Limits) -> io.BufferedReader:
     import pyarrow as pa
 
     stream: Any
-    if file.name.endswith((".gz", ".tgz")):
+    name = file.name.lower()
+    if name.endswith((".gz", ".tgz")):
         stream = gzip.open(file)  # noqa: SIM115 - closed with the reader around it
-    elif file.name.endswith(".zst"):
+    elif name.endswith(".zst"):
         stream = pa.input_stream(str(file), compression="zstd")
     else:
         return file.open("rb")

@@ -5,7 +5,9 @@ import zlib
 from pathlib import Path
 
 GZIP = b"\x1f\x8b"
-BLOCK = 1 << 20
+BLOCK = 1 << 16
+HEAD = 1 << 16  # bytes in which the head of a record has to end
+RECORD = b"\r\n\r\nWARC/1."  # inside a body, nobody writes it
 LENGTH = re.compile(rb"^content-length:\s*(\d+)\s*$", re.IGNORECASE | re.MULTILINE)
 
 
@@ -45,26 +47,29 @@ def _is_short(file: Path, start: int) -> bool:
     """Whether the record at `start` says that it has more bytes than there are."""
     with file.open("rb") as stream:
         stream.seek(start)
-        rest = stream.read()
-    head, blank, body = rest.partition(b"\r\n\r\n")
+        first = stream.read(HEAD)
+    head, blank, _ = first.partition(b"\r\n\r\n")
     if not blank:
         return bool(head.strip())
     declared = LENGTH.search(head)
-    return declared is not None and int(declared[1]) > len(body)
+    left = file.stat().st_size - start - len(head) - len(blank)
+    return declared is not None and int(declared[1]) > left
 
 
 def next_record(file: Path, start: int) -> int | None:
     """Where the next whole-looking record of a WARC or ARC begins, from a byte on."""
     with file.open("rb") as stream:
         packed = stream.read(2) == GZIP
-        mark = GZIP + b"\x08" if packed else b"WARC/1."
-        stream.seek(start)
-        place, block = start, stream.read(BLOCK)
+        mark = GZIP + b"\x08" if packed else RECORD
+        place = start if packed else max(0, start - 4)
+        stream.seek(place)
+        block = stream.read(BLOCK)
         while block:
             found = block.find(mark)
             while found >= 0:
-                if not packed or _begins_record(file, place + found):
-                    return place + found
+                here = place + found + (0 if packed else 4)
+                if here >= start and (not packed or _begins_record(file, here)):
+                    return here
                 found = block.find(mark, found + 1)
             # a mark may lie over the end of a block
             keep = block[-(len(mark) - 1) :]
