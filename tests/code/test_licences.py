@@ -2,7 +2,17 @@
 
 import pytest
 
-from hornbook.code.licences import UNKNOWN, both, is_allowed, of_header, of_list, spdx
+from hornbook.code.licences import (
+    COPYLEFT,
+    LONGEST_HEAD,
+    UNKNOWN,
+    both,
+    is_allowed,
+    of_header,
+    of_list,
+    spdx,
+)
+from tests.cpu_time import growth
 
 
 @pytest.mark.parametrize(
@@ -97,3 +107,26 @@ def test_two_equal_licences_are_one():
 )
 def test_the_top_of_a_file_states_its_own_licence(head, expected):
     assert of_header(head) == expected
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "terms of the GNU" + " " * 1600 + "x",
+        "terms of the " + "# " * 800,
+        "released under the GNU ",
+    ],
+)
+def test_no_head_makes_the_search_for_a_licence_slow(piece):
+    assert growth(COPYLEFT.search, piece) < 10
+
+
+@pytest.mark.parametrize("before", ["terms", "terms of the", "terms of the GNU", "released under"])
+def test_a_gap_as_long_as_the_file_is_passed_once(before):
+    assert growth(lambda gap: COPYLEFT.search(f"{before}{gap}x"), " ") < 10
+
+
+def test_only_the_head_of_a_long_first_line_is_searched():
+    stated = "# SPDX-License-Identifier: MIT\n"
+    assert of_header(" " * (LONGEST_HEAD - len(stated)) + stated) == "MIT"
+    assert of_header(" " * LONGEST_HEAD + stated) is None

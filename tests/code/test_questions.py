@@ -217,3 +217,30 @@ def test_the_document_is_title_question_answer(tmp_path):
     )
     assert documents["site/questions/1"]["kind"] == "question"
     assert replace(RULES.questions, tags=[]).tags == []
+
+
+def bad_bodies():
+    """Bodies of a question, of one that is no UTF-8, and of an answer."""
+    good, answer_body = LONG.encode(), b"<p>Answer 10 here</p>"
+    ends = (0, len(good), len(good) + 4, len(good) + 4 + len(answer_body))
+    buffers = [b"".join(n.to_bytes(4, "little") for n in ends), good + b"\xff" * 4 + answer_body]
+    return pa.Array.from_buffers(pa.string(), 3, [None, *map(pa.py_buffer, buffers)])
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("Body", bad_bodies()),
+        ("Score", pa.array([5.0, float("inf"), 5.0])),
+        ("CreationDate", pa.array([18262, 2**31 - 1, 18262], pa.int32()).cast(pa.date32())),
+    ],
+)
+def test_a_post_with_a_cell_that_cannot_be_read_costs_itself_only(tmp_path, column, values):
+    rows = [question(1), question(2), answer(10, 1)]
+    table = pa.Table.from_pylist([{"ParentId": None, "Tags": None} | row for row in rows])
+    table = table.set_column(table.schema.get_field_index(column), column, values)
+    place = tmp_path / "in" / "site"
+    place.mkdir(parents=True)
+    pq.write_table(table, place / "posts.parquet")
+    documents, dropped, _ = taken(tmp_path)
+    assert (shown(documents), dropped) == ({"site/questions/1": "10"}, {"damaged_row": 1})

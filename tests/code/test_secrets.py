@@ -10,8 +10,9 @@ from dataclasses import replace
 
 import pytest
 
-from hornbook.code.secrets import MASK, entropy, find, masked
+from hornbook.code.secrets import MASK, PRIVATE_KEY, entropy, find, masked
 from tests.code.rules import RULES
+from tests.cpu_time import growth
 
 SECRETS = RULES.secrets
 LETTERS = string.ascii_letters + string.digits
@@ -155,3 +156,33 @@ def test_no_text_makes_the_search_slow(piece):
     started = time.process_time()
     find(text, SECRETS)
     assert time.process_time() - started < 5
+
+
+BEGIN = "-----BEGIN PRIVATE " + "KEY-----"
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        BEGIN + ("abcd:" + "," * 100) * 5 + "!",
+        BEGIN + "abcd:x," * 60 + "!",
+        BEGIN + "abcd:" * 80 + "!",
+        BEGIN + " +" * 500 + "!",
+    ],
+)
+def test_lines_before_a_key_are_divided_in_one_way(piece):
+    assert growth(PRIVATE_KEY.findall, piece) < 10
+
+
+def test_a_longer_gap_before_a_key_takes_longer_in_proportion():
+    def search(gap):
+        return PRIVATE_KEY.findall(BEGIN + f"abcd:{gap}" * 4 + "!")
+
+    assert growth(search, ",", characters=200_000) < 10
+
+
+@pytest.mark.parametrize("end", ["\n", "\\n", " ", '\\n"\n    "'])
+def test_a_key_with_lines_before_its_body_is_a_secret(end):
+    lines = ["Proc-Type: 4,ENCRYPTED", "DEK-Info: AES-128-CBC,0A1B2C3D", "", drawn(64), drawn(64)]
+    text = BEGIN.replace(" PRIVATE", " RSA PRIVATE") + end + end.join(lines)
+    assert masked(text, find(text, SECRETS)) == MASK

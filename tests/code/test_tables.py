@@ -224,3 +224,31 @@ def test_tables_far_away_are_listed_in_a_file(tmp_path):
     (folder / "far.sources.yaml").write_text(f"- url: {far}/*.jsonl\n")
     kept, dropped = judged(folder)
     assert (len(kept), dropped) == (1, {})
+
+
+def damaged_text():
+    """Three texts, the second of which is no UTF-8."""
+    good = GOOD.encode()
+    ends = (0, len(good), len(good) + 4, len(good) * 2 + 4)
+    buffers = [b"".join(n.to_bytes(4, "little") for n in ends), good + b"\xff" * 4 + good]
+    return pa.Array.from_buffers(pa.string(), 3, [None, *map(pa.py_buffer, buffers)])
+
+
+NEVER = pa.array([1, 2**31 - 1, 2], pa.int32()).cast(pa.date32())
+
+
+@pytest.mark.parametrize("column", ["content", "path"])
+def test_a_row_whose_text_is_no_utf8_costs_itself_only(tmp_path, column):
+    columns = {"content": [GOOD] * 3, "license": ["MIT"] * 3, "path": ["a.py", "b.py", "c.py"]}
+    folder = data(tmp_path, [ROW], "rows.parquet")
+    pq.write_table(pa.table(columns | {column: damaged_text()}), folder / "rows.parquet")
+    kept, dropped = judged(folder)
+    assert (len(kept), dropped) == (2, {"damaged_row": 1})
+
+
+def test_a_row_with_a_day_beyond_the_calendar_costs_itself_only(tmp_path):
+    folder = data(tmp_path, [ROW], "rows.parquet")
+    columns = {"content": [GOOD] * 3, "license": ["MIT"] * 3, "path": NEVER}
+    pq.write_table(pa.table(columns), folder / "rows.parquet")
+    kept, dropped = judged(folder)
+    assert ([row[0] for row in kept], dropped) == (["1970-01-02", "1970-01-03"], {"damaged_row": 1})

@@ -10,11 +10,14 @@ TOKEN = re.compile(r"\s*([()]|[A-Za-z0-9.+:-]+)")
 OPERATORS = {"and": "AND", "or": "OR", "with": "WITH"}
 WORDS = {*OPERATORS.values(), "(", ")"}
 HEADER = re.compile(r"SPDX-License-Identifier:[ \t]*([^\n\r*#<>\"'|;,]{1,200})")
-# the words that grant or name a copyleft licence at the top of a file, whatever its folder says
+# the words that grant or name a copyleft licence at the top of a file, whatever its folder says;
+# no gap gives anything back, else a long one is tried in every division
 COPYLEFT = re.compile(
-    r"terms\s+of\s+the\s+[#*\s]*GNU\s+[#*\s]*((?:Lesser|Library|Affero)\s+)?[#*\s]*General\s+[#*\s]*Public"
-    r"|released\s+under\s+(?:the\s+)?(?:GNU\s+)?(L|A)?GPL"
+    r"terms\s++of\s++the\s[#*\s]*+GNU\s[#*\s]*+(?:(Lesser|Library|Affero)\s[#*\s]*+)?"
+    r"General\s[#*\s]*+Public"
+    r"|released\s++under\s++(?:the\s++)?(?:GNU\s++)?(L|A)?GPL"
 )
+LONGEST_HEAD = 20_000  # characters; a first line may hold the whole file
 UNKNOWN = ""
 COPYLEFT_NAME = "GPL-1.0-or-later"
 LONGEST_NAME = 200  # METADATA's `License` often holds the whole text: that is no name
@@ -155,6 +158,7 @@ def both(*expressions: str) -> str:
 
 def of_header(head: str) -> str | None:
     """The licence that the top of a file states itself; None where it states none."""
+    head = head[:LONGEST_HEAD]
     if "SPDX-License-Identifier" in head:
         match = HEADER.search(head)
         return spdx(match[1].strip().removesuffix("-->").strip()) if match else UNKNOWN

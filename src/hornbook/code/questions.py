@@ -77,7 +77,7 @@ def read(part: Part, place: Place, rules: Questions, faults: Counter[str]) -> It
                 place.advance(num_bytes)
                 try:
                     post = posts.post_of(row or {})
-                except (ValueError, TypeError):
+                except (ValueError, TypeError, OverflowError):  # an infinite score is no number
                     faults["damaged_row"] += 1
                     continue
                 if post is not None:
@@ -106,7 +106,8 @@ def _table(path: Path, part: Part) -> Iterator[tuple[dict[str, Any] | None, int]
         names = posts.renamed(file.schema_arrow.names)
         groups = range(part.start, file.num_row_groups if part.end is None else part.end)
         for row, num_bytes in parquet_rows(file, groups, list(names)):
-            yield {names[name]: value for name, value in row.items()}, num_bytes
+            post = row and {names[name]: value for name, value in row.items()}
+            yield post, num_bytes
 
 
 def scan(part: Part, place: Place, *, settings: Corpus) -> dict[str, Any]:

@@ -48,12 +48,15 @@ telegram_token      :AA                       \b\d{8,10}{}[A-Za-z0-9_-]{33}(?![\
 azure_key           AccountKey=               {}[A-Za-z0-9+/]{86}==
 web_token           eyJ                       \b{}[\w-]{15,}\.eyJ[\w-]{15,}\.[\w-]{20,}
 """
-GAP = r"(?:\\r|\\n|[\s\"'+,>#|])*"  # between the lines of a key, also in a string or a comment
-# a header alone is a constant of a parser; a key has its base64 body
+GAP = r"(?:\\r|\\n|[\s\"'+,>#|])*+"  # between the lines of a key, also in a string or a comment
+# a header alone is a constant of a parser; a key has its base64 body. A line of headers ends at the
+# first separators before another line or the body, once and for all: else every way to divide the
+# lines is tried
 PRIVATE_KEY = re.compile(
     rf"-----BEGIN (?:[A-Z0-9]{{2,12}} ){{0,2}}PRIVATE KEY(?: BLOCK)?-----{GAP}"
-    rf"(?:[A-Za-z-]{{4,20}}: ?[^\n\\]{{1,90}}(?:\\n|[\s\"'+,])+){{0,4}}"
-    rf"[A-Za-z0-9+/=]{{40,}}(?:{GAP}[A-Za-z0-9+/=]{{8,}})*"
+    rf"(?>[A-Za-z-]{{4,20}}:[^\n\\]{{0,91}}?(?<![\s\"'+,])(?:\\n|[\s\"'+,])++"
+    rf"(?=[A-Za-z-]{{4,20}}:|[A-Za-z0-9+/=]{{40}})){{0,4}}"
+    rf"[A-Za-z0-9+/=]{{40,}}+(?:{GAP}[A-Za-z0-9+/=]{{8,}}+)*+"
 )
 
 

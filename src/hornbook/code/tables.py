@@ -11,6 +11,7 @@ from hornbook.code.rules import Source
 from hornbook.errors import InputError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
 TEXT = ("content", "code")
@@ -30,6 +31,9 @@ FLAGS = {"is_vendor": "vendored", "is_generated": "generated"}
 COLUMNS = (*TEXT, *LICENCE, *REPOSITORY, *PATH, *LANGUAGE, *EXTENSION, *FLAGS)
 PYTHON_ENDINGS = {"py", "py3", "pyi", "pyw"}
 BATCH_ROWS = 256
+# what the conversion of a cell raises: bytes that are no UTF-8, a day beyond the calendar, a zone
+# that nobody knows
+UNREADABLE = (ValueError, ArithmeticError, LookupError, TypeError, NotImplementedError)
 MAX_LINE_BYTES = 64 << 20  # of JSON; a line may hold more than a file because of its escapes
 
 
@@ -116,8 +120,10 @@ def _is_wanted(row: Mapping[str, Any], languages: Collection[str]) -> bool:
 
 def parquet_rows(
     file: "pq.ParquetFile", groups: Sequence[int], columns: Sequence[str]
-) -> Iterator[tuple[dict[str, Any], int]]:
+) -> Iterator[tuple[dict[str, Any] | None, int]]:
     """Rows of row groups, of some columns, with their share of the group's bytes.
+
+    None is a row of which a cell cannot be read.
 
     Nothing of the file's own metadata is run: no pandas index, no pickled type.
     """
@@ -127,8 +133,23 @@ def parquet_rows(
         for batch in file.iter_batches(
             BATCH_ROWS, row_groups=[group], columns=list(columns), use_threads=False
         ):
-            for row in batch.to_pylist():
+            for row in _rows(batch):
                 yield row, share
+
+
+def _rows(batch: "pa.RecordBatch") -> list[dict[str, Any] | None]:
+    """All rows at once, which is fast; one by one where that fails, so that the others are kept."""
+    try:
+        return batch.to_pylist()
+    except UNREADABLE:
+        return [_row(batch.slice(at, 1)) for at in range(batch.num_rows)]
+
+
+def _row(batch: "pa.RecordBatch") -> dict[str, Any] | None:
+    try:
+        return batch.to_pylist()[0]
+    except UNREADABLE:
+        return None
 
 
 def json_lines(file: io.BufferedIOBase) -> Iterator[tuple[dict[str, Any] | None, int]]:

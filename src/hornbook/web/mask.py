@@ -38,14 +38,17 @@ VERSION = re.compile(r"(?i)\b(?:v|ver|version|release|section|chapter|build)\.? 
 IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])")
 PHONE = re.compile(
     r"(?<![\w.+(/-])(?:"
-    r"\+[1-9]\d{0,2}(?:[ .()/-]{0,2}\d{1,4}){2,6}"  # international
+    # international; the fewest groups reach furthest, so none is ever divided otherwise
+    r"\+[1-9]\d{0,2}+(?:[ .()/-]{0,2}+\d{1,4}+){1,6}"
     r"|(?:1[ .-])?(?:\([2-9]\d\d\) ?|[2-9]\d\d[ .-])[2-9]\d\d[ .-]\d{4}"  # North America
     r"|\(?0[1-9]\d{1,3}\)?[ -]\d{3,4}[ -]?\d{3,4}"  # with a trunk zero, as in Europe
     r")(?![\w]|[.-]\d|[./-]\w)"
 )
+# digits are taken five at a time, or four where five would leave one alone
 NAMED_PHONE = re.compile(
     r"(?i)(?<![A-Za-z])((?:tel|phone|telephone|fax|mobile|cell|whatsapp|call)(?: no| number)?"
-    r"(?:\.:|[:.])?[ \t]{1,3})\(?\d{1,5}\)?(?:[ .-]?\d{2,5}){1,5}(?!\w|[.-]\d)"
+    r"(?:\.:|[:.])?[ \t]{1,3}+)\(?(?>\d{5}(?!\d(?!\d))|\d{1,4})\)?+"
+    r"(?:[ .-]?+(?>\d{5}(?!\d(?!\d))|\d{2,4})){1,5}(?!\w|[.-]\d)"
 )
 PHONE_NAMES = ("tel", "phone", "fax", "mobile", "cell", "whatsapp", "call")
 SMALLEST = 32  # a dotted number of four parts all below is a version or a section, not an address
