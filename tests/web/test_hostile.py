@@ -287,8 +287,24 @@ def test_a_pickle_in_the_metadata_is_never_run(tmp_path):
         b"<p>" + b"a.a." * 1_000_000,
         b"<p>" + b"1 " * 1_000_000,
         b"<svg><math><mi><mtext>" * 20_000,
+        b"".join(b"<p><b x=%d>t" % n for n in range(4_000)),
+        b"<blockquote>" * 2_000 + b"word " * 200_000,
+        b"<span>x " * 16_000,
     ],
-    ids=["divs", "closed", "tables", "nuls", "attributes", "comments", "dots", "digits", "foreign"],
+    ids=[
+        "divs",
+        "closed",
+        "tables",
+        "nuls",
+        "attributes",
+        "comments",
+        "dots",
+        "digits",
+        "foreign",
+        "formats",
+        "quotes",
+        "spans",
+    ],
 )
 def test_a_page_made_to_be_slow_or_deep_leaves_the_next_one_alone(tmp_path, html):
     put(tmp_path, "a.warc", record("http://a/evil", html) + record("http://a/1", GOOD))

@@ -52,6 +52,7 @@ WIDER = (
     1.95,
 )  # gain in text that widens by one element, two, ..
 DEEPEST = 64  # elements around a paragraph that are looked at: some pages nest without end
+NESTED = 16  # times that the letters of a page are kept: quotes in quotes hold the same again
 LOST = 0.65  # of the content at most may be cut out in one piece
 
 
@@ -150,8 +151,9 @@ def main_element(body: "LexborNode") -> "LexborNode":
         for form in forms:
             if len(form.text()) < most:
                 form.decompose()
-    found = list(_texts(body, PARAGRAPHS, is_deep=True))
-    if sum(len(text) for _, text in found) < FEW * len(body.text(strip=True)):
+    whole = len(body.text(strip=True))
+    found = list(_up_to(NESTED * whole, _texts(body, PARAGRAPHS, is_deep=True)))
+    if sum(len(text) for _, text in found) < FEW * whole:
         found += _texts(body, BARE, is_deep=False)
     votes = Votes(found)
     if not votes.paragraphs:
@@ -168,6 +170,17 @@ def _texts(
         text = node.text(deep=is_deep).strip()
         if len(text) >= SHORTEST:
             yield node, text
+
+
+def _up_to(
+    most: int, found: Iterator[tuple["LexborNode", str]]
+) -> Iterator[tuple["LexborNode", str]]:
+    """The first of them, until they hold more letters than allowed."""
+    for node, text in found:
+        yield node, text
+        most -= len(text)
+        if most < 0:
+            return
 
 
 def _clean(best: "LexborNode", held: float) -> None:
