@@ -9,7 +9,7 @@ import pytest
 
 from hornbook.errors import InputError
 from hornbook.sample.build import build, main
-from hornbook.sample.library import VERSION, checksums, copy_library
+from hornbook.sample.modules import VERSION, checksums, copy_library
 from hornbook.sample.sentences import GROUPS, PER_LABEL, sentences
 
 ROOT = Path(__file__).resolve().parents[2]

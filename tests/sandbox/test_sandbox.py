@@ -34,7 +34,7 @@ def test_a_right_program_passes_and_a_wrong_one_fails():
         ("import os; os.write(1, b'passed'); os._exit(0)", ""),
         ("x = bytearray(10**10)", "MemoryError"),
         ("import socket; socket.create_connection(('127.0.0.1', 22), 1)", "OSError"),
-        ("open('/work/x', 'w')", "OSError"),
+        ("open('/program/x', 'w')", "OSError"),
         ("open('/usr/x', 'w')", "OSError"),
         ("import os; assert os.environ.get('HOME') or os.environ.get('PATH')", "AssertionError"),
         ("open('/root/.bashrc')", "FileNotFoundError"),
@@ -84,7 +84,7 @@ def test_nothing_outlives_its_limit(program):
 def running() -> list[str]:
     """Processes of a sandbox that are still there."""
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
-    return [line for line in listed.stdout.splitlines() if "/work/checker.py" in line]
+    return [line for line in listed.stdout.splitlines() if "/program/checker.py" in line]
 
 
 def test_verdicts_keep_the_order_of_their_programs():

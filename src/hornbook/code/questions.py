@@ -17,12 +17,13 @@ from hornbook.code import licences, posts, secrets
 from hornbook.code.config import Corpus, Questions
 from hornbook.code.packed import BROKEN, opened
 from hornbook.code.page_text import text_of
-from hornbook.code.pieces import EXCERPT, Pieces
+from hornbook.code.pieces import Pieces
 from hornbook.code.rules import Verdict
 from hornbook.code.tables import parquet_rows
 from hornbook.compute import Done, Place, Shard, map_shards
 from hornbook.sources import InputFile, fetched
 from hornbook.stage import Run
+from hornbook.tally import EXCERPT
 
 SITES = "sites.txt"
 

@@ -4,7 +4,6 @@ A benchmark is found below the benchmarks folder by the name of its own folder; 
 """
 
 import gzip
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -191,9 +190,3 @@ def load(name: str, folder: Path) -> Splits:
     if name not in BENCHMARKS:
         raise InputError(f"no benchmark {name!r}; there are {', '.join(BENCHMARKS)} and micro_*")
     return BENCHMARKS[name](folder)
-
-
-def item_hash(row: Row) -> str:
-    """The identity of an item's content."""
-    text = json.dumps(row, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -7,7 +7,7 @@ from pathlib import Path
 from hornbook.artifacts import write_bytes, write_json, write_text
 from hornbook.sample.crawl import files
 from hornbook.sample.forms import forms
-from hornbook.sample.library import VERSION, copy_library
+from hornbook.sample.modules import VERSION, copy_library
 from hornbook.sample.programs import write_tables
 from hornbook.sample.questions import write_questions
 from hornbook.sample.sentences import sentences

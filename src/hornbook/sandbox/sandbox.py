@@ -63,8 +63,8 @@ def _bubblewrap(work: Path) -> list[str]:
     prefix = Path(sys.base_prefix).resolve()
     if not prefix.is_relative_to("/usr"):
         command += ["--ro-bind", str(prefix), str(prefix)]
-    command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--dir", "/work"]  # noqa: S108 - inside
-    command += ["--ro-bind", str(work), "/work", "--chdir", "/tmp"]  # noqa: S108 - inside
+    command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--dir", "/program"]  # noqa: S108 - inside
+    command += ["--ro-bind", str(work), "/program", "--chdir", "/tmp"]  # noqa: S108 - inside
     return command
 
 
@@ -88,7 +88,7 @@ def run_program(program: str, tests: Sequence[str], limits: Sandbox) -> Verdict:
         (work / "program.py").write_text(program, encoding="utf-8")
         (work / "tests.py").write_text("\n".join(tests), encoding="utf-8")
         shutil.copy(CHECKER, work / "checker.py")
-        place = "/work" if limits.mode == "bubblewrap" else folder
+        place = "/program" if limits.mode == "bubblewrap" else folder
         walls = _bubblewrap(work) if limits.mode == "bubblewrap" else []
         command = [*walls, interpreter(), "-I", "-S", f"{place}/checker.py", place]
         numbers = [str(limits.wall_seconds), str(limits.processes)]

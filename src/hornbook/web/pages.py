@@ -5,10 +5,11 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from hornbook.artifacts import write_bytes, write_documents, write_json
+from hornbook.artifacts import write_documents
 from hornbook.compute import Place
 from hornbook.errors import InputError
 from hornbook.sources import InputFile
+from hornbook.tally import DIGEST_BYTES, EXCERPT, Tally
 from hornbook.web.archives import Page, Reading
 from hornbook.web.config import Corpus
 from hornbook.web.extract import language, main_text
@@ -16,42 +17,7 @@ from hornbook.web.inputs import pages_of, readable
 from hornbook.web.mask import mask
 from hornbook.web.rules import judge
 
-DIGEST_BYTES = 16
 COLUMNS = ("id", "text", "source", "language", "words", "masked")
-EXCERPT = 200  # characters
-
-
-class Tally:
-    """What happened to the pages of a shard."""
-
-    def __init__(self, settings: Corpus) -> None:
-        self.settings = settings
-        self.dropped: dict[str, list[int]] = {}  # reason: pages, words
-        self.examples: list[dict[str, str]] = []
-        self.digests: list[bytes] = []
-        self.words = self.masked = 0
-        self._taken: Counter[str] = Counter()
-
-    def keep(self, row: dict[str, Any]) -> None:
-        """The page goes on."""
-        self.digests.append(row["digest"])
-        self.words += row["words"]
-        self.masked += row["masked"]
-
-    def drop(self, row: dict[str, Any]) -> None:
-        """The page ends here."""
-        reason = row["reason"]
-        self.count(reason, 1, row["words"])
-        self._taken[reason] += 1
-        if self._taken[reason] <= self.settings.examples:
-            found = {name: row[name] for name in ("id", "source", "reason")}
-            self.examples.append(found | {"excerpt": row["text"][:EXCERPT]})
-
-    def count(self, reason: str, pages: int, words: int = 0) -> None:
-        """So many pages, or records that are none, end for a reason."""
-        counts = self.dropped.setdefault(reason, [0, 0])
-        counts[0] += pages
-        counts[1] += words
 
 
 def read_pages(files: list[InputFile], place: Place, *, settings: Corpus) -> dict[str, Any]:
@@ -60,21 +26,14 @@ def read_pages(files: list[InputFile], place: Place, *, settings: Corpus) -> dic
     Raises:
         InputError: A file yields nothing or breaks off, and the settings do not allow it.
     """
-    tally = Tally(settings)
-    rows = (row for file in files for row in _of_file(file, place, tally))
-    kept = write_documents(place.folder, _kept(rows, tally), schema=_schema())
-    write_bytes(place.folder / "digests.bin", b"".join(tally.digests))
-    write_json(place.folder / "examples.json", tally.examples)
-    return {
-        "kept": kept,
-        "words": tally.words,
-        "masked": tally.masked,
-        "dropped": tally.dropped,
-        "inputs": [
-            {"name": readable(file.name), "bytes": file.num_bytes, "version": file.version}
-            for file in files
-        ],
-    }
+    tally = Tally(settings.examples)
+    rows = (row for file in files for row in _of_file(file, place, tally, settings))
+    write_documents(place.folder, _kept(rows, tally), schema=_schema())
+    named = [
+        {"name": readable(file.name), "bytes": file.num_bytes, "version": file.version}
+        for file in files
+    ]
+    return tally.finish(place.folder) | {"inputs": named}
 
 
 def _schema() -> Any:  # noqa: ANN401 - pyarrow's
@@ -88,21 +47,24 @@ def _schema() -> Any:  # noqa: ANN401 - pyarrow's
 def _kept(rows: Iterator[dict[str, Any]], tally: Tally) -> Iterator[dict[str, Any]]:
     for row in rows:
         if row["reason"] is None:
-            tally.keep(row)
+            tally.keep(row["digest"], words=row["words"], masked=row["masked"])
             yield {name: row[name] for name in COLUMNS}
         else:
-            tally.drop(row)
+            excerpt = row["text"][:EXCERPT]
+            tally.drop(row["reason"], row["id"], row["source"], excerpt, row["words"])
 
 
-def _of_file(file: InputFile, place: Place, tally: Tally) -> Iterator[dict[str, Any]]:
-    reading = Reading(tally.settings.limits)
+def _of_file(
+    file: InputFile, place: Place, tally: Tally, settings: Corpus
+) -> Iterator[dict[str, Any]]:
+    reading = Reading(settings.limits)
     pages = told = 0
     for page in pages_of(file, place.folder, reading):
         pages += 1
-        yield extract(page, tally.settings)
+        yield extract(page, settings)
         place.advance(max(0, reading.at - told))
         told = max(told, reading.at)
-    if tally.settings.unreadable_file == "refuse":
+    if settings.unreadable_file == "refuse":
         _require_whole(file, pages, reading.broken)
     for reason, count in reading.broken.items():
         tally.count(reason, count)
