@@ -119,8 +119,11 @@ def test_a_data_set_is_read_by_its_name(tmp_path, kind):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("- adress: x\n", r"a\.sources\.yaml is not a list of sources"),
-        ("url: x\n", r"a\.sources\.yaml is not a list of sources"),
+        ("- adress: x\n", r"entry 1 is \{'adress': 'x'\}, .*; each entry is `- url: "),
+        ("- url: x\n- dataset: d\n  splits: a\n", r"entry 2 is .*splits: Unexpected keyword"),
+        ("- x\n", r"entry 1 is 'x'"),
+        ("url: x\n", r"a\.sources\.yaml is not a list of sources but dict"),
+        ("[" * 5000, r"a\.sources\.yaml is not a list of sources, it is no YAML"),
         ("- url: [\n", r"a\.sources\.yaml is not a list of sources"),
         ("- url: memory://none/*.warc\n", r"nothing matches memory://none"),
         ("- url: memory://none/a.warc\n", r"memory://none/a\.warc: FileNotFoundError"),

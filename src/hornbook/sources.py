@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -88,18 +88,41 @@ def _of_file(base: Path, file: Path) -> list[InputFile]:
 
 
 def _listed(file: Path) -> Iterator[InputFile]:
-    try:
-        value = yaml.safe_load(file.read_text("utf-8"))
-        entries = TypeAdapter(list[Url | Dataset]).validate_python(value)
-    except (ValidationError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise InputError(
-            f"{file} is not a list of sources ({error}); each entry is `url: ...`, or "
-            f"`dataset: ...` with split, config and revision"
-        ) from error
-    for entry in entries:
+    for entry in _entries(file):
         urls = [entry.url] if isinstance(entry, Url) else _files_of(entry, file)
         for url in urls:
             yield from _matching(url, file)
+
+
+def _entries(file: Path) -> list[Url | Dataset]:
+    """What a list says.
+
+    Raises:
+        InputError: It is no list, or an entry is neither of the two kinds; the entry is shown.
+    """
+    form = "each entry is `- url: ...`, or `- dataset: ...` with split, config and revision"
+    try:
+        value = yaml.safe_load(file.read_text("utf-8"))
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        told = " ".join(str(error).split())
+        raise InputError(
+            f"{file} is not a list of sources, it is no YAML: {told}; {form}"
+        ) from error
+    if not isinstance(value, list):
+        raise InputError(f"{file} is not a list of sources but {type(value).__name__}; {form}")
+    found: list[Url | Dataset] = []
+    for number, entry in enumerate(cast("list[Any]", value), 1):
+        kind = Dataset if isinstance(entry, dict) and "dataset" in entry else Url
+        try:
+            found.append(TypeAdapter[Url | Dataset](kind).validate_python(entry))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "it"
+            raise InputError(
+                f"{file} is not a list of sources: entry {number} is {entry!r}, {where}: "
+                f"{first['msg']}; {form}"
+            ) from error
+    return found
 
 
 def _files_of(entry: Dataset, file: Path) -> list[str]:
