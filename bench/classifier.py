@@ -110,6 +110,51 @@ def fasttext_scores(
     return np.array(json.loads(out.read_text("utf-8"))), json.loads(done.stdout.splitlines()[-1])
 
 
+Found = dict[str, np.ndarray]
+Seconds = dict[str, list[float]]
+
+
+def timed(
+    scorers: dict[str, Callable[[list[str]], np.ndarray]], documents: list[str], asked: list[str]
+) -> tuple[Found, Seconds]:
+    """Probabilities of `asked`, and CPU seconds of each run over `documents`, alternating."""
+    seconds: Seconds = {name: [] for name in scorers}
+    for _ in range(RUNS):
+        for name, scorer in scorers.items():
+            started = time.process_time()
+            scorer(documents)
+            seconds[name].append(time.process_time() - started)
+    return {name: scorer(asked) for name, scorer in scorers.items()}, seconds
+
+
+def with_fasttext(
+    learned: list[str], known: np.ndarray, documents: list[str], asked: list[str],
+    found: Found, seconds: Seconds,
+) -> None:  # fmt: skip
+    """Put fastText's figures beside the others, where it can be installed."""
+    every = [*documents, *asked]
+    share = sum(map(len, documents)) / sum(map(len, every))
+    with tempfile.TemporaryDirectory() as folder:
+        task, out = Path(folder) / "task.json", Path(folder) / "out.json"
+        pairs = [(text, int(label)) for text, label in zip(learned, known, strict=True)]
+        task.write_text(json.dumps({"train": pairs, "texts": every}), encoding="utf-8")
+        for name, dim, ngrams in (("fasttext 16", 16, 1), ("fasttext 100", 100, 2)):
+            if made := fasttext_scores(task, out, dim, ngrams):
+                found[name] = made[0][len(documents) :]
+                seconds[name] = [one * share for one in made[1]]
+
+
+def show_speed(found: Found, seconds: Seconds, areas: dict[str, float]) -> None:
+    """A line for each scorer."""
+    print(f"{'scorer':<18}{'docs/CPU-s':>11}{'spread':>8}{'AUC':>7}{'decides as ours':>17}")
+    ours = found["hornbook linear"] >= 0.5
+    for name, times in seconds.items():
+        rate = DOCUMENTS / statistics.median(times)
+        spread = DOCUMENTS / min(times) - DOCUMENTS / max(times)
+        alike = ((found[name] >= 0.5) == ours).mean()
+        print(f"{name:<18}{rate:>11,.0f}{spread:>8,.0f}{areas[name]:>7.3f}{alike:>17.3f}")
+
+
 def speed(texts: list[str], labels: np.ndarray) -> dict[str, float | None]:
     """Fit on one half, score documents made of the other half, alternately."""
     from sklearn.metrics import roc_auc_score
@@ -130,39 +175,21 @@ def speed(texts: list[str], labels: np.ndarray) -> dict[str, float | None]:
         "sklearn pairs": sklearn_scorer(learned, known, 2),
         "hornbook forest": lambda asked: models["forest"].predict(asked).probability,
     }
-    seconds: dict[str, list[float]] = {name: [] for name in scorers}
-    for _ in range(RUNS):
-        for name, scorer in scorers.items():
-            started = time.process_time()
-            scorer(documents)
-            seconds[name].append(time.process_time() - started)
-    found = {name: scorer([texts[n] for n in unseen]) for name, scorer in scorers.items()}
-    with tempfile.TemporaryDirectory() as folder:
-        task, out = Path(folder) / "task.json", Path(folder) / "out.json"
-        pairs = [(text, int(label)) for text, label in zip(learned, known, strict=True)]
-        asked = [*documents, *(texts[n] for n in unseen)]
-        task.write_text(json.dumps({"train": pairs, "texts": asked}), encoding="utf-8")
-        for name, dim, ngrams in (("fasttext 16", 16, 1), ("fasttext 100", 100, 2)):
-            if made := fasttext_scores(task, out, dim, ngrams):
-                share = sum(map(len, documents)) / sum(map(len, asked))
-                found[name], seconds[name] = made[0][DOCUMENTS:], [s * share for s in made[1]]
+    asked = [texts[n] for n in unseen]
+    found, seconds = timed(scorers, documents, asked)
+    with_fasttext(learned, known, documents, asked, found, seconds)
     rates = {name: DOCUMENTS / statistics.median(times) for name, times in seconds.items()}
     mean = sum(map(len, documents)) / len(documents) / 1000
     print(
         f"{DOCUMENTS} documents of {mean:.1f} kB; decisions and AUC on {len(unseen)} unseen ones\n"
     )
-    print(f"{'scorer':<18}{'docs/CPU-s':>11}{'spread':>8}{'AUC':>7}{'decides as ours':>17}")
-    ours = found["hornbook linear"] >= 0.5
-    for name, times in seconds.items():
-        spread = DOCUMENTS / min(times) - DOCUMENTS / max(times)
-        alike = ((found[name] >= 0.5) == ours).mean()
-        auc = roc_auc_score(truth, found[name])
-        print(f"{name:<18}{rates[name]:>11,.0f}{spread:>8,.0f}{auc:>7.3f}{alike:>17.3f}")
+    areas = {name: float(roc_auc_score(truth, values)) for name, values in found.items()}
+    show_speed(found, seconds, areas)
 
     def over(mine: str, peer: str) -> float | None:
         return round(rates[mine] / rates[peer], 2) if peer in rates else None
 
-    same = ours == (found["sklearn words"] >= 0.5)
+    same = (found["hornbook linear"] >= 0.5) == (found["sklearn words"] >= 0.5)
     return {
         "ratio": over("hornbook linear", "sklearn words"),
         "ratio_pairs": over("hornbook linear", "sklearn pairs"),
@@ -170,8 +197,8 @@ def speed(texts: list[str], labels: np.ndarray) -> dict[str, float | None]:
         "ratio_fasttext_100": over("hornbook linear", "fasttext 100"),
         "forest_ratio": over("hornbook forest", "sklearn words"),
         "agreement": round(float(same.mean()), 4),
-        "auc": round(float(roc_auc_score(truth, found["hornbook linear"])), 4),
-        "auc_sklearn": round(float(roc_auc_score(truth, found["sklearn words"])), 4),
+        "auc": round(areas["hornbook linear"], 4),
+        "auc_sklearn": round(areas["sklearn words"], 4),
     }
 
 
