@@ -49,6 +49,8 @@ class Runtime:
     max_total_tokens: Annotated[int, Field(ge=0)] | None  # prompt and answer tokens, likewise
     log_seconds: float  # at most one progress line in this time
     checkpoint_seconds: float  # how much training a crash may cost
+    checkpoints_kept: Annotated[int, Field(ge=1)]  # the newest ones, in case the last is damaged
+    data_workers: Annotated[int, Field(ge=0)] | None  # threads that draw batches ahead of training
 
 
 def load_runtime(root: Path) -> Runtime:

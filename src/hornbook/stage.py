@@ -118,6 +118,10 @@ class Run:
         """Time, throughput, memory: kept outside the artifact, joined again when shown."""
         self._measures |= values
 
+    def machine(self) -> Path:
+        """A JSON file for what was measured of this machine itself, shared by all stages."""
+        return shared_folder(self._graph.root) / "measurements" / "machine.json"
+
     def account(self, cpu_seconds: float, peak_rss_mib: int) -> None:
         """What a worker used that is no child of this process."""
         self.workers_cpu_seconds += cpu_seconds

@@ -11,11 +11,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 
+from hornbook.artifacts import write_table
 from hornbook.model.config import Model
-from hornbook.train.config import Curve, Optim, Schedule, Train
+from hornbook.train.config import Curve, Domains, Keep, Optim, Schedule, Train
 
 VOCABULARY, CONTEXT = 64, 16
 SHAPE = Model(
@@ -39,8 +41,16 @@ SETTINGS = Train(
     attention="explicit",
     threads=1,
     optim=Optim(lr=1e-2, betas=(0.9, 0.98), eps=1e-7, weight_decay=0.1, clip_norm=1.0),
-    schedule=Schedule(kind="cosine", warmup_share=0.1, final_share=0.05),
-    curve=Curve(every_steps=3, evaluate_every_steps=5, evaluate_sequences=4),
+    z_loss=0.0,
+    schedule=Schedule(kind="cosine", warmup_share=0.1, decay_share=0.0, final_share=0.05),
+    guard=None,
+    curve=Curve(
+        every_steps=3,
+        evaluate_every_steps=5,
+        evaluate_sequences=4,
+        domains=Domains(columns={"books": "domain"}, most=2),
+    ),
+    keep=Keep(every_steps=10, best=True),
     expectations=(),
 )
 
@@ -52,21 +62,43 @@ def _one_thread():
     torch.use_deterministic_algorithms(mode=False)
 
 
-def write_tokens(folder: Path, stride: int) -> dict[str, Any]:
-    """Counting in steps of `stride`, from a few starts: learnable, and another law per corpus."""
+DOCUMENT_TOKENS = 50
+
+
+def write_tokens(root: Path, corpus: str, stride: int) -> dict[str, Any]:
+    """Counting in steps of `stride`, from a few starts: learnable, and another law per corpus.
+
+    Every 50 tokens are a document; of ten in turn, the first six are of domain `long`, then come
+    `short`, a URL of no use, and two that only one document has.
+    """
+    folder = root / "artifacts" / "tokens" / corpus
     folder.mkdir(parents=True)
-    shards = []
+    shards, index = [], []
     for split, tokens in (("train", 2000), ("heldout", 200)):
         ids = (np.arange(tokens) * stride + np.arange(tokens) // 37) % VOCABULARY
         content = ids.astype("<u2").tobytes()
-        (folder / f"{split}-00000.bin").write_bytes(content)
+        name = f"{split}-00000.bin"
+        (folder / name).write_bytes(content)
         digest = hashlib.sha256(content).hexdigest()
-        shards.append(
-            {"file": f"{split}-00000.bin", "split": split, "tokens": tokens, "sha256": digest}
-        )
+        shards.append({"file": name, "split": split, "tokens": tokens, "sha256": digest})
+        index += [
+            {"id": f"{split}-{start}", "shard": name, "offset": start, "length": DOCUMENT_TOKENS,
+             "split": split}
+            for start in range(0, tokens, DOCUMENT_TOKENS)
+        ]  # fmt: skip
     meta = {"dtype": "<u2", "vocab_size": VOCABULARY, "eos": 0, "shards": shards}
     meta["sha256"] = hashlib.sha256(json.dumps(meta).encode()).hexdigest()
     (folder / "meta.json").write_text(json.dumps(meta))
+    write_table(folder / "index.parquet", pa.Table.from_pylist(index))
+    domains = [*["long"] * 6, "short", "https://www.short/of?no=use", "rare", "once"]
+    documents = [
+        {"id": row["id"], "domain": domains[number % 10]} for number, row in enumerate(index)
+    ]
+    for part in range(2):
+        write_table(
+            root / "artifacts" / "clean" / "decontaminated" / corpus / f"part-{part:05d}.parquet",
+            pa.Table.from_pylist(documents[part * 30 : 30 + part * 70]),
+        )
     return meta
 
 
@@ -80,6 +112,8 @@ class FakeRun:
     instance: str = "toy"
     name: str = "train@toy"
     checkpoint_seconds: float = 1e9
+    checkpoints_kept: int = 2
+    data_workers: int | None = None
     logs: list[str] = field(default_factory=list)
     measures: dict[str, Any] = field(default_factory=dict)
     summaries: dict[str, Any] = field(default_factory=dict)
@@ -90,7 +124,11 @@ class FakeRun:
         self.pending = self.root / "pending"
         self.out = self.pending / "out"
         self.out.mkdir(parents=True, exist_ok=True)
-        self.runtime = SimpleNamespace(checkpoint_seconds=self.checkpoint_seconds)
+        self.runtime = SimpleNamespace(
+            checkpoint_seconds=self.checkpoint_seconds,
+            checkpoints_kept=self.checkpoints_kept,
+            data_workers=self.data_workers,
+        )
 
     def section(self, key, _kind):
         return {"model": self.shape, "train": self.settings}[key]
@@ -111,6 +149,9 @@ class FakeRun:
                 os.kill(os.getpid(), signal.SIGTERM)
 
         yield SimpleNamespace(advance=advance, note=lambda _text: None)
+
+    def machine(self):
+        return self.root / "machine.json"
 
     def log(self, text):
         self.logs.append(text)
@@ -133,7 +174,7 @@ def start(tmp_path):
         root = tmp_path / name
         if not root.exists():
             metas = {
-                corpus: write_tokens(root / "artifacts" / "tokens" / corpus, stride)
+                corpus: write_tokens(root, corpus, stride)
                 for corpus, stride in (("books", 3), ("code", 5))
             }
             tokenizer = root / "artifacts" / "tokens" / "tokenizer"

@@ -34,7 +34,7 @@ def rate(step):
 
 def ten_losses(settings):
     engine = open_engine(SHAPE, settings, vocab_size=VOCABULARY)
-    steps = [engine.step(ids, rate(number))[0] for number, ids in enumerate(batches())]
+    steps = [engine.step(ids, rate(number)).losses for number, ids in enumerate(batches())]
     return [sum(losses) / len(losses) for losses in steps]
 
 

@@ -37,15 +37,21 @@ def test_every_choice_in_conf_resolves_and_validates(scale):
         ("cosine", 10, 1.0),
         ("cosine", 55, 0.6),
         ("cosine", 100, 0.2),
+        ("wsd", 0, 0.1),
+        ("wsd", 10, 1.0),
+        ("wsd", 80, 1.0),  # where the decay of the last fifth begins
+        ("wsd", 90, 0.6),
+        ("wsd", 100, 0.2),
     ],
 )
 def test_the_learning_rate_at_the_ends_and_in_the_middle(kind, step, expected):
-    schedule = Schedule(kind=kind, warmup_share=0.1, final_share=0.2)
+    decay = 0.2 if kind == "wsd" else 0.0
+    schedule = Schedule(kind=kind, warmup_share=0.1, decay_share=decay, final_share=0.2)
     assert learning_rate(schedule, peak=1.0, step=step, steps=100) == pytest.approx(expected)
 
 
 def test_without_warm_up_the_first_step_has_the_full_rate():
-    schedule = Schedule(kind="constant", warmup_share=0.0, final_share=1.0)
+    schedule = Schedule(kind="constant", warmup_share=0.0, decay_share=0.0, final_share=1.0)
     assert learning_rate(schedule, peak=2e-4, step=0, steps=10) == 2e-4
 
 
@@ -102,7 +108,7 @@ def test_cross_entropy_and_its_gradient_are_those_of_torch(dtype):
     targets = torch.randint(11, (7,), generator=generator)
     weights = torch.rand(7, generator=generator)
     mine, peer = logits.clone().requires_grad_(), logits.float().requires_grad_()
-    losses = CrossEntropy.apply(mine, targets)
+    losses, _ = CrossEntropy.apply(mine, targets, False)
     expected = torch.nn.functional.cross_entropy(peer, targets, reduction="none")
     (losses * weights).sum().backward()
     (expected * weights).sum().backward()
@@ -114,7 +120,7 @@ def test_cross_entropy_and_its_gradient_are_those_of_torch(dtype):
 
 def test_a_hopeless_target_has_a_large_loss_and_an_exact_gradient():
     logits = torch.tensor([[200.0, 0.0]], requires_grad=True)
-    loss = CrossEntropy.apply(logits, torch.tensor([1]))
+    loss, _ = CrossEntropy.apply(logits, torch.tensor([1]), False)
     loss.sum().backward()
     assert 80 < loss.item() < 200
     assert logits.grad.tolist() == [[1.0, -1.0]]

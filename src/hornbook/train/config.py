@@ -4,9 +4,9 @@ Device, ranks, threads, dtype and attention change the last bits of a sum and ar
 of what a trained model is, not of where it happened to run.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from hornbook.config import STRICT, Expectation
@@ -49,11 +49,16 @@ class Optim:
 
 @dataclass(frozen=True, config=STRICT)
 class Schedule:
-    """The learning rate over the run: a linear warm-up, then `kind`."""
+    """The learning rate over the run: a linear warm-up, then `kind`.
 
-    kind: Literal["constant", "linear", "cosine"]
+    `wsd` is warm-up, stable, decay: the peak until the last `decay_share` of all steps, then
+    linearly down. Source: MiniCPM, arXiv 2404.06395.
+    """
+
+    kind: Literal["constant", "linear", "cosine", "wsd"]
     warmup_share: float  # of all steps
-    final_share: float  # of the peak, reached at the end by linear and cosine
+    decay_share: float  # of all steps, for wsd alone
+    final_share: float  # of the peak, reached at the end by all but constant
 
     @model_validator(mode="after")
     def _are_shares(self) -> "Schedule":
@@ -62,16 +67,58 @@ class Schedule:
                 f"warmup_share={self.warmup_share}, final_share={self.final_share}: expected "
                 f"shares, the first below 1"
             )
+        if (self.kind == "wsd") != (self.decay_share > 0):
+            raise ValueError(
+                f"decay_share={self.decay_share} with kind={self.kind}: wsd needs a share above "
+                f"0, the other kinds 0.0"
+            )
+        if self.warmup_share + self.decay_share > 1:
+            raise ValueError(
+                f"warmup_share={self.warmup_share} and decay_share={self.decay_share} are more "
+                f"than the whole run"
+            )
         return self
+
+
+@dataclass(frozen=True, config=STRICT)
+class Domains:
+    """Into what the loss of each source is split."""
+
+    columns: dict[str, str]  # by source: the column of its documents; others are not split
+    most: Annotated[int, Field(ge=1, le=255)]  # by tokens, of each source; the rest is `other`
 
 
 @dataclass(frozen=True, config=STRICT)
 class Curve:
     """What is noted while training."""
 
-    every_steps: int  # a row of the curve: means since the row before
-    evaluate_every_steps: int  # the held-out loss; also after the last step
+    every_steps: Annotated[int, Field(gt=0)]  # a row of the curve: means since the row before
+    evaluate_every_steps: Annotated[int, Field(gt=0)]  # the held-out loss; also at the end
     evaluate_sequences: int  # of each source's held-out split, at most
+    domains: Domains
+
+
+@dataclass(frozen=True, config=STRICT)
+class Guard:
+    """Which steps are too far off to be taken: skipped, counted, and the run goes on.
+
+    Judged against the last `window_steps` steps that were taken, in robust deviations (1.4826
+    times the median distance from their median) above their median. Source: the window and both
+    quantities as in OLMo-core's SkipStepOptimizer, which uses mean and standard deviation.
+    """
+
+    window_steps: Annotated[int, Field(ge=8)]
+    loss_deviations: Annotated[float, Field(gt=0)]
+    norm_deviations: Annotated[float, Field(gt=0)]
+    most_in_a_row: Annotated[int, Field(ge=1)]  # one more ends the run
+
+
+@dataclass(frozen=True, config=STRICT)
+class Keep:
+    """Models of steps before the last that become part of the artifact."""
+
+    every_steps: Annotated[int, Field(gt=0)] | None  # below `checkpoints`; null keeps none
+    best: bool  # the one of the lowest held-out loss, below `best`
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -87,8 +134,13 @@ class Train:
     attention: Backend
     threads: int  # per rank on a cpu
     optim: Optim
+    z_loss: Annotated[
+        float, Field(ge=0)
+    ]  # weight of the squared log of the softmax's sum; 0 is off
     schedule: Schedule
+    guard: Guard | None  # null takes every step
     curve: Curve
+    keep: Keep
     expectations: tuple[Expectation, ...]  # of data set curve: step, tokens, loss, lr, ...
 
     @model_validator(mode="after")

@@ -1,13 +1,14 @@
 """What moves the weights: one small interface, so that the loop knows nothing of devices.
 
-`TorchEngine` is one process on one device. An engine over several ranks has the same four
-operations; `Engine.weights` is then where it gathers what it sharded.
+`TorchEngine` is one process on one device. An engine over several ranks has the same operations;
+`Engine.weights` is then where it gathers what it sharded.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
@@ -17,7 +18,8 @@ from hornbook.model.config import Model
 from hornbook.model.phi import Phi
 from hornbook.train.batching import micro_rows
 from hornbook.train.config import Train
-from hornbook.train.loss import sequence_losses
+from hornbook.train.hardware import require_dtype
+from hornbook.train.loss import sequence_losses, sequence_terms
 from hornbook.train.optimizer import MasterAdamW
 
 if TYPE_CHECKING:
@@ -27,22 +29,54 @@ if TYPE_CHECKING:
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
+# token ids [sequences, context_tokens + 1]: drawn on the host, or already on the engine's device
+Ids: TypeAlias = "NDArray[np.int64] | Tensor"
+# from the mean loss and the gradient's norm of a step, whether it may move the weights
+Judge: TypeAlias = Callable[[float, float | None], bool]
+
+
+def accept_all(_loss: float, _grad_norm: float | None) -> bool:
+    """The judge that takes every step."""
+    return True
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """What an optimizer step found before it moved the weights, or why it did not.
+
+    `losses` is of each sequence of the whole batch; `z` their mean squared log of the softmax's
+    sum, where z-loss is on; `grad_norm` before clipping, None where the gradient overflowed.
+    """
+
+    losses: list[float]
+    z: float | None
+    grad_norm: float | None
+    skipped: Literal["overflow", "spike"] | None = None
+
+
 class Engine(Protocol):
-    """Batches in, moved weights out."""
+    """Batches in, moved weights out.
 
-    def step(self, ids_BT: "NDArray[np.int64]", lr: float) -> tuple[list[float], float | None]:
-        """One optimizer step; the loss of each sequence before it, and the gradient's norm.
+    Attributes:
+        device: Where batches are wanted.
+    """
 
-        The norm is None where the gradient overflowed and the step was skipped.
+    device: torch.device
+
+    def step(self, ids_BT: Ids, lr: float, judge: Judge = accept_all) -> Stepped:
+        """One optimizer step, unless the gradient overflows or `judge` refuses it.
+
+        `judge` is asked once, before weights and moments move, and on all ranks with the same
+        numbers; an engine that has no norm by then gives it None.
         """
         ...
 
-    def evaluate(self, ids_BT: "NDArray[np.int64]") -> list[float]:
+    def evaluate(self, ids_BT: Ids) -> list[float]:
         """The loss of each sequence."""
         ...
 
     def state(self) -> dict[str, Tensor]:
-        """All tensors from which training goes on to the same bytes."""
+        """All tensors from which training goes on to the same bytes; they may be live."""
         ...
 
     def load(self, state: Mapping[str, Tensor]) -> None:
@@ -50,7 +84,7 @@ class Engine(Protocol):
         ...
 
     def weights(self) -> Phi:
-        """The whole model."""
+        """The whole model, live."""
         ...
 
 
@@ -68,25 +102,41 @@ class TorchEngine:
         self.model.to(DTYPES[settings.dtype])
         self.scale = LossScale() if settings.dtype == "float16" else None
 
-    def step(self, ids_BT: "NDArray[np.int64]", lr: float) -> tuple[list[float], float | None]:
-        """One optimizer step; the loss of each sequence before it, and the gradient's norm.
-
-        The norm is None where the gradient overflowed and the step was skipped.
-        """
-        losses: list[Tensor] = []
+    def step(self, ids_BT: Ids, lr: float, judge: Judge = accept_all) -> Stepped:
+        """One optimizer step, unless the gradient overflows or `judge` refuses it."""
         scale = self.scale.value if self.scale else 1.0
+        losses, z = self._gradient(ids_BT, scale)
+        norm = self.optimizer.grad_norm(1.0 / scale)
+        if self.scale and not self.scale.accept(is_finite=bool(norm.isfinite())):
+            self.optimizer.clear()
+            return Stepped(losses, z, None, "overflow")
+        if not judge(sum(losses) / len(losses), norm.item()):
+            self.optimizer.clear()
+            return Stepped(losses, z, norm.item(), "spike")
+        self.optimizer.step(lr, norm)
+        return Stepped(losses, z, norm.item())
+
+    def _gradient(self, ids_BT: Ids, scale: float) -> tuple[list[float], float | None]:
+        """Accumulate the batch's gradient times `scale`; its losses, and its mean z."""
+        losses: list[Tensor] = []
+        squares: list[Tensor] = []
+        weight, whole = self.settings.z_loss, scale / len(ids_BT)
         for rows in micro_rows(len(ids_BT), self.settings.micro_sequences, ranks=1, rank=0):
-            losses_B = sequence_losses(self.model, self._ids(ids_BT[rows]))
-            (losses_B.sum() * (scale / len(ids_BT))).backward()
+            losses_B, squares_B = sequence_terms(
+                self.model, self._ids(ids_BT[rows]), has_z=weight > 0
+            )
+            objective = losses_B.sum() * whole
+            if squares_B is not None:
+                objective = objective + squares_B.sum() * (weight * whole)
+                squares.append(squares_B.detach())
+            objective.backward()
             self.optimizer.accumulate()
             losses.append(losses_B.detach())
-        norm = self.optimizer.grad_norm(1.0 / scale)
-        is_used = self.scale is None or self.scale.accept(is_finite=bool(norm.isfinite()))
-        self.optimizer.step(lr, norm) if is_used else self.optimizer.clear()
-        return torch.cat(losses).tolist(), norm.item() if is_used else None
+        z = torch.cat(squares).mean().item() if squares else None
+        return torch.cat(losses).tolist(), z
 
     @torch.no_grad()
-    def evaluate(self, ids_BT: "NDArray[np.int64]") -> list[float]:
+    def evaluate(self, ids_BT: Ids) -> list[float]:
         """The loss of each sequence."""
         found: list[float] = []
         micro = self.settings.micro_sequences
@@ -96,7 +146,7 @@ class TorchEngine:
         return found
 
     def state(self) -> dict[str, Tensor]:
-        """All tensors from which training goes on to the same bytes."""
+        """All tensors from which training goes on to the same bytes; they are live."""
         scale = {"loss_scale": self.scale.state()} if self.scale else {}
         return {**self.optimizer.state(), **scale}
 
@@ -110,8 +160,11 @@ class TorchEngine:
         """The model itself."""
         return self.model
 
-    def _ids(self, ids_BT: "NDArray[np.int64]") -> Tensor:
-        return torch.from_numpy(ids_BT).to(self.device)
+    def _ids(self, ids_BT: Ids) -> Tensor:
+        return torch.as_tensor(ids_BT, device=self.device)
+
+
+_LEAST_SCALE = 2.0**-14  # below it fp16's own range is lost
 
 
 class LossScale:
@@ -125,9 +178,18 @@ class LossScale:
         self.value, self._good_steps = 65536.0, 0
 
     def accept(self, *, is_finite: bool) -> bool:
-        """Adapt to the last gradient; whether it may be used."""
+        """Adapt to the last gradient; whether it may be used.
+
+        Raises:
+            ConfigError: Gradients overflow however small the factor.
+        """
         if not is_finite:
             self.value, self._good_steps = self.value / 2, 0
+            if self.value < _LEAST_SCALE:
+                raise ConfigError(
+                    f"fp16 gradients overflow even when scaled by {self.value:g}; set "
+                    f"train.dtype=bfloat16, or lower train.optim.lr or train.optim.clip_norm"
+                )
             return False
         self._good_steps += 1
         if self._good_steps == 2000:
@@ -143,6 +205,27 @@ class LossScale:
         self.value, self._good_steps = float(state[0]), int(state[1])
 
 
+def require_device(settings: Train) -> None:
+    """What is asked for is here.
+
+    Raises:
+        ConfigError: The device is not, or it does not compute in that dtype.
+    """
+    if settings.device != "cuda":
+        return
+    if not torch.cuda.is_available():
+        raise ConfigError(
+            "train.device=cuda, but torch finds no GPU here; train on a machine that has one, "
+            "or set train.device=cpu with train.attention=sdpa"
+        )
+    require_dtype(settings)
+    if settings.attention == "flash" and find_spec("flash_attn") is None:
+        raise ConfigError(
+            "train.attention=flash, but flash-attn is not installed; "
+            "install hornbook[gpu] or set train.attention=sdpa"
+        )
+
+
 def open_engine(shape: Model, settings: Train, *, vocab_size: int) -> Engine:
     """The engine for these settings, with initial weights.
 
@@ -153,17 +236,8 @@ def open_engine(shape: Model, settings: Train, *, vocab_size: int) -> Engine:
         raise ConfigError(
             f"train.ranks={settings.ranks}: the torch engine is one process; set train.ranks=1"
         )
+    require_device(settings)
     if settings.device == "cuda":
-        if not torch.cuda.is_available():
-            raise ConfigError(
-                "train.device=cuda, but torch finds no GPU here; train on a machine that has one, "
-                "or set train.device=cpu with train.attention=sdpa"
-            )
-        if settings.attention == "flash" and find_spec("flash_attn") is None:
-            raise ConfigError(
-                "train.attention=flash, but flash-attn is not installed; "
-                "install hornbook[gpu] or set train.attention=sdpa"
-            )
         # cuBLAS reads this when it starts; without it a resumed run differs in the last bits
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(mode=True)

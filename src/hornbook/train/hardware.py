@@ -1,18 +1,21 @@
-"""What the device can do and what it used; an unknown device has no utilisation, not a guess."""
+"""What the device can do, measured, and what a run used of it."""
 
+import platform
 import resource
+import time
+from pathlib import Path
+from typing import Any
 
 import torch
 
+from hornbook.artifacts import read_json, write_json
+from hornbook.errors import ArtifactError, ConfigError
 from hornbook.model.config import Model
+from hornbook.model.phi import Phi
+from hornbook.train.config import Train
 
-# dense bf16/fp16 peak in FLOP/s. Source: NVIDIA data sheets of A100, H100 SXM and H200 SXM.
-_PEAKS = {
-    "NVIDIA A100-SXM4-40GB": 312e12,
-    "NVIDIA A100-SXM4-80GB": 312e12,
-    "NVIDIA H100 80GB HBM3": 989e12,
-    "NVIDIA H200": 989e12,
-}
+_SECONDS = 0.5
+_SIDES = {"cuda": 8192, "cpu": 1024}  # of the square matrices that are multiplied
 
 
 def step_flops_per_token(shape: Model, vocab_size: int) -> int:
@@ -26,16 +29,98 @@ def step_flops_per_token(shape: Model, vocab_size: int) -> int:
     return 6 * (matrices + vocab_size * width) + attention
 
 
-def utilisation(device: torch.device, flops_per_second: float) -> float | None:
-    """Share of the device's peak; None where the peak is not known."""
-    if device.type != "cuda":
-        return None
-    peak = _PEAKS.get(torch.cuda.get_device_name(device))
-    return flops_per_second / peak if peak else None
+def device_name(settings: Train) -> str:
+    """The product name of what a rank computes on."""
+    if settings.device == "cuda":
+        return torch.cuda.get_device_name()
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text("utf-8").splitlines() if file.exists() else []
+    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else platform.machine()} x {settings.threads}"
 
 
-def peak_memory_mib(device: torch.device) -> float:
+def matmul_peak(settings: Train, known: Path) -> float:
+    """FLOP/s of the device's fastest large matrix product in the dtype of the training.
+
+    Measured once for each device and dtype and kept in the JSON file `known`: data sheets state
+    what no program reaches, and have no entry for most devices.
+    """
+    key = f"{device_name(settings)} {settings.dtype}"
+    try:
+        peaks: dict[str, float] = read_json(known) if known.exists() else {}
+    except ArtifactError:
+        peaks = {}
+    if key not in peaks:
+        peaks[key] = _measure_peak(settings)
+        write_json(known, peaks)
+    return peaks[key]
+
+
+def _measure_peak(settings: Train) -> float:
+    device, dtype = torch.device(settings.device), getattr(torch, settings.dtype)
+    side = _SIDES[settings.device]
+    torch.set_num_threads(settings.threads)
+    one, other = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+    out = torch.empty_like(one)
+    best, end = 0.0, time.monotonic() + _SECONDS
+    while time.monotonic() < end:
+        started = time.perf_counter()
+        torch.mm(one, other, out=out)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        best = max(best, 2 * side**3 / (time.perf_counter() - started))
+    return best
+
+
+def require_dtype(settings: Train) -> None:
+    """The GPU computes in the dtype of the training.
+
+    Raises:
+        ConfigError: It does not.
+    """
+    if settings.device != "cuda":
+        return
+    capability = torch.cuda.get_device_capability()
+    # tensor cores: fp16 since Volta, bf16 since Ampere; before, both are emulated and slow
+    least = {"float16": (7, 0), "bfloat16": (8, 0)}.get(settings.dtype, (0, 0))
+    if capability < least:
+        other = "float16 (with loss scaling)" if capability >= (7, 0) else "float32"
+        raise ConfigError(
+            f"train.dtype={settings.dtype} needs a GPU of compute capability "
+            f"{least[0]}.{least[1]} or more; {torch.cuda.get_device_name()} has "
+            f"{capability[0]}.{capability[1]}; set train.dtype={other}"
+        )
+
+
+def utilisation(model: Phi, settings: Train, tokens_per_second: float, peak: float) -> float:
+    """Share of the devices' measured peak that the model's arithmetic takes (MFU)."""
+    flops = tokens_per_second * step_flops_per_token(model.shape, model.vocab_size)
+    return flops / (peak * settings.ranks)
+
+
+def measured(
+    model: Phi,
+    settings: Train,
+    *,
+    peak: float,
+    tokens: int,
+    seconds: float,
+    cpu_seconds: float,
+) -> dict[str, Any]:
+    """Throughput of a run, its share of the measured peak (MFU), and memory."""
+    rate = tokens / max(seconds, 1e-9)
+    return {
+        "tokens_per_second": round(rate, 1),
+        "tokens_per_cpu_second": round(tokens / max(cpu_seconds, 1e-9), 1),
+        "mfu": round(utilisation(model, settings, rate, peak), 4),
+        "matmul_peak_flops": round(peak),
+        "device": device_name(settings),
+        "memory_mib": round(peak_memory_mib(settings), 1),
+    }
+
+
+def peak_memory_mib(settings: Train) -> float:
     """The most that was held at once: on the GPU, or by this process."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
+    if settings.device == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

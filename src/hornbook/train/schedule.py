@@ -11,6 +11,9 @@ def learning_rate(schedule: Schedule, *, peak: float, step: int, steps: int) -> 
     if step < warmup:
         return peak * (step + 1) / warmup
     final = peak * schedule.final_share
+    if schedule.kind == "wsd":
+        decay = max(1, round(schedule.decay_share * steps))
+        return peak + (final - peak) * max(0.0, (step - (steps - decay)) / decay)
     progress = (step - warmup) / max(1, steps - warmup)
     if schedule.kind == "linear":
         return peak + (final - peak) * progress

@@ -1,24 +1,33 @@
-"""SIGTERM as a question that the loop asks between steps."""
+"""SIGTERM and Ctrl-C as a question that the loop asks between steps."""
 
 import signal
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from types import FrameType
 
 
 @contextmanager
-def termination() -> Generator[Callable[[], bool]]:
-    """A function that tells whether SIGTERM has come since; it no longer kills while inside.
+def stopping() -> Generator[Callable[[], signal.Signals | None]]:
+    """A function that tells which signal asked to stop since; it no longer kills while inside.
 
-    Schedulers and a cancelled Dagster run send it before SIGKILL; the time between is enough for
-    a checkpoint. Python allows handlers in the main thread only: elsewhere the answer is no.
+    Schedulers and a cancelled Dagster run send SIGTERM before SIGKILL; the time between is enough
+    for a checkpoint. A second Ctrl-C interrupts at once. Python allows handlers in the main thread
+    only: elsewhere the answer is None.
     """
-    came = threading.Event()
+    came: list[signal.Signals] = []
     if threading.current_thread() is not threading.main_thread():
-        yield came.is_set
+        yield lambda: None
         return
-    before = signal.signal(signal.SIGTERM, lambda *_: came.set())
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        came.append(signal.Signals(number))
+        if number == signal.SIGINT:
+            signal.signal(signal.SIGINT, before[signal.SIGINT])
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield came.is_set
+        yield lambda: came[0] if came else None
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
