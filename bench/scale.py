@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = 4800  # of the crawl that is multiplied
 SHARDS = 4  # of the input of size 1
-LOOP = 12_000_000
+LOOP = 40_000_000
 ONE_RUN = """
 import json, resource, sys, time
 from pathlib import Path

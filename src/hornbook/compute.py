@@ -14,6 +14,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
+from multiprocessing.context import ForkServerContext
+from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -25,6 +27,7 @@ from hornbook.stage import Run
 
 ATTEMPTS = 3  # that a shard may lose its worker
 LOOK_SECONDS = 0.5  # between two reports of a worker
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 FACTS = "facts.json"
 PART = ".part"
 
@@ -115,6 +118,8 @@ def _spread(run: Run, work: Work, pending: Path, todo: list[Shard], bar: Progres
     before, seen = bar.done, 0
     open_shards = {shard.name: shard for shard in todo}
     for used in finished:  # None: nothing ended, but time has passed
+        if is_elsewhere:
+            run.open_gate()  # this process has nothing to do but wait
         if used is not None:
             seen += open_shards.pop(used.name).num_bytes
             if is_elsewhere:
@@ -185,8 +190,7 @@ def _one_pool(
     workers: int, work: Work, pending: Path, todo: list[Shard], in_flight: list[str]
 ) -> Generator[Used | None]:
     """Names as they finish; `in_flight` holds those that a broken pool may have died of."""
-    # not fork: threads of pyarrow and numpy may hold locks in this process
-    context = get_context("forkserver")
+    context = _fork_server()
     waiting = list(reversed(todo))
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_alone) as pool:
         futures: dict[Future[Used], str] = {}
@@ -207,12 +211,30 @@ def _one_pool(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
+def _fork_server() -> ForkServerContext:
+    """A server whose children have what nearly every shard needs, so that it is loaded once.
+
+    Not fork: threads of pyarrow and numpy may hold locks in this process.
+    """
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["pyarrow.parquet", "pandas"])
+    # the server must have no thread either: it forks
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    os.environ |= dict.fromkeys(ONE_THREAD, "1")
+    try:
+        ensure_running()
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+    return context
+
+
 def _alone() -> None:
     """Start of a worker: one thread each, because there is a worker for each core.
 
     A worker whose parent was killed ends itself; it would wait for work for ever.
     """
-    os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ |= dict.fromkeys(ONE_THREAD, "1")
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -22,6 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 from hornbook.artifacts import write_json
 from hornbook.config import Expectation
 from hornbook.errors import ArtifactError, ConfigError
+from hornbook.gate import Gate, is_loaded
 from hornbook.lineage.manifest import Graph, Stage, load_graph, load_lock, lookup
 from hornbook.lineage.workspace import Hasher, identity, require_fresh
 from hornbook.progress import Progress, Reporter
@@ -53,6 +54,7 @@ class Run:
         self.workers_cpu_seconds = 0.0
         self.workers_peak_rss_mib = 0
         self._expected: dict[str, Any] = {}
+        self._gate: Gate | None = None
 
     def section(self, key: str, kind: type[T]) -> T:
         """The validated section of `params.yaml` at a dotted key.
@@ -132,6 +134,18 @@ class Run:
         """What was measured so far."""
         return self._measures
 
+    def open_gate(self) -> None:
+        """Load what `expect` needs from now on, its gate in another process; once."""
+        if self._gate is None and not is_loaded():
+            self._gate = Gate()
+            import_module("pandas")
+
+    def close(self) -> None:
+        """End what was started for the run."""
+        if self._gate is not None:
+            self._gate.close()
+            self._gate = None
+
     def expect(
         self,
         dataset: str,
@@ -146,7 +160,8 @@ class Run:
         """
         from hornbook.expectations import judge, refuse
 
-        self._expected[dataset] = judge(dataset, frame, expectations, key)
+        here_or_there = self._gate.judge if self._gate else judge
+        self._expected[dataset] = here_or_there(dataset, frame, expectations, key)
         write_json(self.out / "expectations.json", self._expected)
         write_json(failed_checks(self._graph.root, self.name), self._expected)
         refuse(self.name, dataset, self._expected[dataset], self._stage.out)
@@ -200,6 +215,7 @@ def run_stage(root: Path, name: str) -> None:
     run.out.mkdir(parents=True)
     started, cpu = time.monotonic(), _cpu_seconds()
     getattr(import_module(module), function)(run)
+    run.close()
     _record(root, run, seconds=time.monotonic() - started, cpu_seconds=_cpu_seconds() - cpu)
     _move(run.out, root / stage.out)
     shutil.rmtree(pending, ignore_errors=True)
