@@ -18,6 +18,7 @@ COMMANDS = {
     "track": ("hornbook.track.runs", "MLflow runs from artifacts and dvc.lock"),
     "table": ("hornbook.report.terminal", "the benchmark table of the last run"),
     "teacher": ("hornbook.teacher.server", "serve the procedural teacher: teacher serve --port N"),
+    "export": ("hornbook.model.export", "a trained model for transformers, lm-eval, llama.cpp"),
     "books": ("hornbook.books.estimate", "books estimate: tokens, dollars and hours before asking"),
     "sample": ("hornbook.sample.build", "sample build: write the sample inputs again"),
 }

@@ -49,7 +49,11 @@ def compose(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     values, choices = _hydra(root, overrides)
     from hornbook.train.resolve import resolve
 
-    values["train"] = resolve(values["train"])
+    context = values["model"].get("context_tokens")  # the schema is asked after this
+    for name in ("train", "evaluate", "toxigen"):
+        values[name] = resolve(
+            values[name], context_tokens=context if isinstance(context, int) else 0, name=name
+        )
     values["environment"] = locked_versions(root)
     _validate(root, values, choices)
     if values["code"]["corpus"]["installed"]:

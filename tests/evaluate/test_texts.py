@@ -74,9 +74,12 @@ def test_items_are_named_as_the_evaluation_names_them(shared, name):
 
     from hornbook.evaluate.config import Evaluate
     from hornbook.evaluate.harness import build
+    from hornbook.train.resolve import resolve
     from tests.made_run import conf
 
-    settings = TypeAdapter(Evaluate).validate_python(conf("evaluate", "plumbing"))
+    settings = TypeAdapter(Evaluate).validate_python(
+        resolve(conf("evaluate", "plumbing"), context_tokens=128, name="evaluate")
+    )
     splits = load(name, shared)
     names = [
         f"{task}/{doc.get('id', number)}"

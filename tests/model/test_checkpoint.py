@@ -1,6 +1,7 @@
 """Our folders are those of transformers' Phi, and damage is named."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,7 +9,8 @@ from safetensors.torch import load_file, save_file
 
 from hornbook.errors import ArtifactError
 from hornbook.model.checkpoint import load_model, save_model, to_released
-from tests.model.conftest import build
+from hornbook.model.phi import Phi
+from tests.model.conftest import SHAPE, build
 
 transformers = pytest.importorskip("transformers")
 
@@ -87,6 +89,14 @@ def edit_config(folder, **changes):
     file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
 
 
+def drop_settings(folder, *names):
+    file = folder / "config.json"
+    kept = {
+        name: value for name, value in json.loads(file.read_text()).items() if name not in names
+    }
+    file.write_text(json.dumps(kept))
+
+
 def truncate(folder):
     file = folder / "model.safetensors"
     file.write_bytes(file.read_bytes()[:-100])
@@ -112,10 +122,126 @@ def drop(folder):
         (lambda folder: edit_config(folder, num_hidden_layers=2), r"tensors that phi has not"),
         (lambda folder: edit_config(folder, hidden_act="silu"), r"hidden_act='silu'"),
         (lambda folder: edit_config(folder, num_key_value_heads=2), r"num_key_value_heads differs"),
+        (lambda folder: edit_config(folder, rope_scaling={"type": "linear"}), r"rope_scaling="),
+        (lambda folder: edit_config(folder, rope_parameters={"rope_type": "yarn"}), r"'yarn'"),
+        (lambda folder: drop_settings(folder, "vocab_size"), r"config\.json has no vocab_size"),
     ],
-    ids=["truncated", "tensor", "file", "shape", "layers", "activation", "grouped"],
+    ids=[
+        "truncated",
+        "tensor",
+        "file",
+        "shape",
+        "layers",
+        "activation",
+        "grouped",
+        "scaled",
+        "rotation",
+        "setting",
+    ],
 )
 def test_a_damaged_folder_is_named(folder, damage, message):
     damage(folder)
     with pytest.raises(ArtifactError, match=message):
         load_model(folder)
+
+
+@pytest.mark.parametrize("shard_bytes", [30_000, 60_000])
+def test_shards_hold_no_more_than_asked_and_load_to_the_same_tensors(model, tmp_path, shard_bytes):
+    files = save_model(model, tmp_path, eos_token_id=0, shard_bytes=shard_bytes)
+    index = json.loads((tmp_path / "model.safetensors.index.json").read_text())
+    assert sorted(set(index["weight_map"].values())) == files
+    assert files[-1] == f"model-{len(files):05d}-of-{len(files):05d}.safetensors"
+    assert index["metadata"]["total_parameters"] == model.num_parameters()
+    for file in files:
+        tensors = load_file(tmp_path / file)
+        assert sum(tensor.nbytes for tensor in tensors.values()) <= shard_bytes
+        assert all(index["weight_map"][name] == file for name in tensors)
+    again = load_model(tmp_path)
+    for before, after in zip(model.parameters(), again.parameters(), strict=True):
+        assert torch.equal(before, after)
+    assert peer_of(tmp_path).num_parameters() == model.num_parameters()
+
+
+def test_a_tensor_larger_than_a_shard_is_a_file_of_its_own(model, tmp_path):
+    files = save_model(model, tmp_path, eos_token_id=0, shard_bytes=1)
+    assert len(files) == len(to_released(dict(model.named_parameters())))
+
+
+def test_a_missing_shard_is_named(model, tmp_path):
+    files = save_model(model, tmp_path, eos_token_id=0, shard_bytes=30_000)
+    (tmp_path / files[2]).unlink()
+    with pytest.raises(ArtifactError, match=rf"{files[2]} is not there"):
+        load_model(tmp_path)
+
+
+def older(model, kind):
+    """The tensors and the configuration of `model` as microsoft/phi-1_5 had them in 2023."""
+    shape = model.shape
+    first, last = ("transformer.embd", "lm_head") if kind == "phi-msft" else (
+        "layers.0", f"layers.{shape.layers + 1}")  # fmt: skip
+    parts = {"norm": "ln", "qkv": "mixer.Wqkv", "dense": "mixer.out_proj", "fc1": "mlp.fc1",
+             "fc2": "mlp.fc2"}  # fmt: skip
+    tensors = {}
+    for name, tensor in model.state_dict().items():
+        module, *rest = name.split(".")
+        if module == "blocks":
+            layer = int(rest[0])
+            block = f"transformer.h.{layer}" if kind == "phi-msft" else f"layers.{layer + 1}"
+            tensors[f"{block}.{parts[rest[1]]}.{rest[2]}"] = tensor
+        else:
+            outer = {"embed": f"{first}.wte", "norm": f"{last}.ln", "head": f"{last}.linear"}
+            tensors[f"{outer[module]}.{rest[0]}"] = tensor
+    tensors["layers.1.mixer.rotary_emb.inv_freq"] = torch.ones(3)
+    config = {
+        "model_type": kind, "n_embd": shape.width, "n_head": shape.heads, "n_layer": shape.layers,
+        "n_inner": shape.mlp_width, "n_positions": shape.context_tokens, "vocab_size": 64,
+        "rotary_dim": shape.rotary_channels, "layer_norm_epsilon": shape.norm_eps,
+        "activation_function": "gelu_new", "torch_dtype": "float32",
+    }  # fmt: skip
+    return tensors, config
+
+
+@pytest.mark.parametrize("kind", ["phi-msft", "mixformer-sequential"])
+@pytest.mark.parametrize("file", ["model.safetensors", "pytorch_model.bin"])
+def test_the_layouts_of_2023_load_to_the_same_logits(model, tmp_path, ids, kind, file):
+    tensors, config = older(model, kind)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (save_file if file.endswith("safetensors") else torch.save)(tensors, tmp_path / file)
+    got = load_model(tmp_path, attention="explicit")
+    torch.testing.assert_close(got(ids), model(ids), rtol=0, atol=0)
+
+
+def test_a_tensor_that_an_older_layout_never_had_is_named(model, tmp_path):
+    tensors, config = older(model, "phi-msft")
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    save_file(tensors | {"transformer.h.0.mixer.gate": torch.ones(1)},
+              tmp_path / "model.safetensors")  # fmt: skip
+    with pytest.raises(ArtifactError, match=r"first 'transformer\.h\.0\.mixer\.gate'"):
+        load_model(tmp_path)
+
+
+class Command:
+    def __reduce__(self):
+        return print, ("run by a pickle",)
+
+
+def test_a_pickle_that_would_run_code_is_refused(folder, capsys):
+    (folder / "model.safetensors").unlink()
+    torch.save({"model.embed_tokens.weight": Command()}, folder / "pytorch_model.bin")
+    with pytest.raises(ArtifactError, match=r"pytorch_model\.bin cannot be read as weights"):
+        load_model(folder)
+    assert "run by a pickle" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("heads", "rotary"), [(4, 10), (2, 18), (1, 20), (3, 30)])
+def test_every_number_of_rotated_channels_survives_the_share_in_config(tmp_path, heads, rotary):
+    width = heads * {10: 24, 18: 34, 20: 38, 30: 44}[rotary]
+    shape = replace(SHAPE, width=width, heads=heads, rotary_channels=rotary)
+    model = Phi(shape, vocab_size=8, attention="explicit")
+    model.initialise(0)
+    save_model(model, tmp_path, eos_token_id=None)
+    assert load_model(tmp_path).shape.rotary_channels == rotary
+    config = json.loads((tmp_path / "config.json").read_text())
+    # as transformers and as llama.cpp's converter count them
+    assert int(width // heads * config["partial_rotary_factor"]) == rotary
+    assert int(config["partial_rotary_factor"] * width) // heads == rotary

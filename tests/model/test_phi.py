@@ -1,32 +1,43 @@
 """The decoder against counts, against itself through a cache, and across backends."""
 
-from pathlib import Path
-
 import pytest
 import torch
-import yaml
+from pydantic import TypeAdapter
 
 from hornbook.model.config import Model
 from hornbook.model.phi import KVCache, Phi, Rotate
+from tests.made_run import conf
 from tests.model.conftest import SHAPE, build
-
-CONF = Path(__file__).resolve().parents[2] / "conf" / "model"
 
 
 @pytest.mark.parametrize(
     ("name", "vocabulary", "parameters"),
     [
         ("phi-1_5", 51200, 1_418_270_720),
+        ("phi-1", 51200, 1_418_270_720),
         ("phi-1-small", 51200, 356_794_368),
         ("laptop", 2048, 1_318_656),
         ("smoke", 1024, 231_936),
     ],
 )
 def test_a_preset_has_its_published_number_of_parameters(name, vocabulary, parameters):
-    shape = Model(**yaml.safe_load((CONF / f"{name}.yaml").read_text("utf-8")))
+    assert on_paper(name, vocabulary).num_parameters() == parameters
+
+
+@pytest.mark.parametrize(
+    ("name", "millions"), [("1M", 1.0), ("3M", 2.9), ("8M", 8.9), ("28M", 30.3), ("33M", 36.0)]
+)
+def test_a_tinystories_name_counts_blocks_and_an_embedding_of_ten_thousand(name, millions):
+    model = on_paper(f"tinystories-{name}", 10_000)
+    head = sum(parameter.numel() for parameter in model.head.parameters())
+    assert (model.num_parameters() - head) / 1e6 == pytest.approx(millions, abs=0.05)
+    assert model.shape.context_tokens == 512
+
+
+def on_paper(name, vocabulary):
+    shape = TypeAdapter(Model).validate_python(conf("model", name))
     with torch.device("meta"):
-        model = Phi(shape, vocab_size=vocabulary, attention="sdpa")
-    assert model.num_parameters() == parameters
+        return Phi(shape, vocab_size=vocabulary, attention="sdpa")
 
 
 @pytest.mark.parametrize(
@@ -111,6 +122,29 @@ def test_backends_agree_in_logits_and_gradients(ids):
         grads.append([parameter.grad for parameter in model.parameters()])
     for explicit, sdpa in zip(*grads, strict=True):
         torch.testing.assert_close(explicit, sdpa, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.bfloat16, 0.03), (torch.float32, 1e-5)], ids=str
+)
+def test_backends_agree_within_the_tolerance_of_the_dtype(ids, dtype, tolerance):
+    exact = build("explicit").double()(ids)
+    for attention in ("explicit", "sdpa"):
+        got = build(attention).to(dtype)(ids).double()
+        assert (got - exact).norm() / exact.norm() < tolerance
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("attention", ["explicit", "sdpa", "flash"])
+def test_backends_agree_on_a_gpu(ids, attention):
+    if attention == "flash":
+        pytest.importorskip("flash_attn")
+    exact, model = build("explicit").double(), build(attention).to("cuda", torch.bfloat16)
+    exact(ids).square().mean().backward()
+    model(ids.cuda()).square().mean().backward()
+    for expected, got in zip(exact.parameters(), model.parameters(), strict=True):
+        wrong = got.grad.cpu().double() - expected.grad
+        assert wrong.norm() < 0.05 * expected.grad.norm()
 
 
 def test_initial_weights_depend_on_the_seed_alone():

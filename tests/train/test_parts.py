@@ -21,7 +21,7 @@ from tests.train.conftest import CONTEXT, SETTINGS, SHAPE, VOCABULARY
 
 @pytest.mark.parametrize("scale", sorted(file.stem for file in (CONF / "train").glob("*.yaml")))
 def test_every_choice_in_conf_resolves_and_validates(scale):
-    section = resolve(conf("train", scale))
+    section = resolve(conf("train", scale), context_tokens=2048)
     settings = TypeAdapter(Train).validate_python(section)
     accumulation_steps(settings.batch_sequences, settings.micro_sequences, settings.ranks)
 
@@ -140,21 +140,28 @@ def test_loss_scaling_halves_on_overflow_and_survives_a_checkpoint():
 
 
 @pytest.mark.parametrize(
-    ("cuda", "bf16", "flash", "expected"),
+    ("cuda", "bf16", "flash", "context", "expected"),
     [
-        (False, False, False, ("cpu", "float32", "sdpa")),
-        (False, True, True, ("cpu", "bfloat16", "sdpa")),
-        (True, False, False, ("cuda", "bfloat16", "sdpa")),
-        (True, False, True, ("cuda", "bfloat16", "flash")),
+        (False, False, False, 129, ("cpu", "float32", "sdpa")),
+        (False, True, True, 128, ("cpu", "bfloat16", "explicit")),
+        (True, False, False, 128, ("cuda", "bfloat16", "sdpa")),
+        (True, False, True, 2048, ("cuda", "bfloat16", "flash")),
     ],
 )
-def test_auto_becomes_what_is_there(monkeypatch, cuda, bf16, flash, expected):
+def test_auto_becomes_what_is_there(monkeypatch, cuda, bf16, flash, context, expected):
     monkeypatch.setattr(resolving, "has_cuda", lambda: cuda)
     monkeypatch.setattr(resolving, "has_bf16", lambda: bf16)
     monkeypatch.setattr(resolving, "find_spec", lambda _name: object() if flash else None)
-    got = resolve({"device": "auto", "dtype": "auto", "attention": "auto", "seed": 3})
+    section = {"device": "auto", "dtype": "auto", "attention": "auto", "seed": 3}
+    got = resolve(section, context_tokens=context)
     assert (got["device"], got["dtype"], got["attention"]) == expected
     assert got["seed"] == 3
+
+
+def test_auto_never_chooses_a_kernel_that_does_not_know_the_dtype(monkeypatch):
+    monkeypatch.setattr(resolving, "find_spec", lambda _name: object())
+    section = {"device": "cuda", "dtype": "float32", "attention": "auto"}
+    assert resolve(section, context_tokens=2048)["attention"] == "sdpa"
 
 
 @pytest.mark.parametrize(
@@ -168,7 +175,9 @@ def test_auto_becomes_what_is_there(monkeypatch, cuda, bf16, flash, expected):
 def test_an_impossible_combination_is_refused_at_compose_and_in_the_stage(values, message):
     section = dict(zip(("device", "dtype", "attention"), values, strict=True))
     with pytest.raises(ConfigError, match=message):
-        resolve(section)
+        resolve(section, context_tokens=2048)
+    with pytest.raises(ConfigError, match=message.replace("train", "evaluate")):
+        resolve(section, context_tokens=2048, name="evaluate")
     whole = TypeAdapter(Train).dump_python(SETTINGS) | section
     with pytest.raises(ValueError, match=message):
         TypeAdapter(Train).validate_python(whole)

@@ -1,22 +1,32 @@
 """Model folders in the layout of microsoft/phi-1_5: what transformers reads, we read, and back."""
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from torch import Tensor
 
-from hornbook.artifacts import read_json, write_bytes, write_json
+from hornbook.artifacts import read_json, write_json
 from hornbook.errors import ArtifactError
 from hornbook.model.config import Model
+from hornbook.model.older import OLDER_TYPES, modern_config, modern_tensors
 from hornbook.model.phi import Attention, Phi
+from hornbook.model.weights import read_weights, write_weights
 
-WEIGHTS = "model.safetensors"
-INDEX = "model.safetensors.index.json"
 CONFIG = "config.json"
+_REQUIRED = (
+    "hidden_size",
+    "initializer_range",
+    "intermediate_size",
+    "layer_norm_eps",
+    "max_position_embeddings",
+    "num_attention_heads",
+    "num_hidden_layers",
+    "vocab_size",
+)
+SHARD_BYTES = 5_000_000_000  # phi-1.5 in fp16 is one file, as released
 _OUTER = {"embed": "model.embed_tokens", "norm": "model.final_layernorm", "head": "lm_head"}
 _INNER = {
     "norm": "input_layernorm",
@@ -24,7 +34,7 @@ _INNER = {
     "fc1": "mlp.fc1",
     "fc2": "mlp.fc2",
 }
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def released_names(name: str) -> list[str]:
@@ -66,7 +76,7 @@ def config_of(model: Phi, *, eos_token_id: int | None) -> dict[str, Any]:
         "num_attention_heads": shape.heads,
         "num_hidden_layers": shape.layers,
         "num_key_value_heads": shape.heads,
-        "partial_rotary_factor": shape.rotary_channels / shape.head_channels,
+        "partial_rotary_factor": _rotary_share(shape),
         "qk_layernorm": False,
         "resid_pdrop": 0.0,
         "rope_scaling": None,
@@ -78,12 +88,25 @@ def config_of(model: Phi, *, eos_token_id: int | None) -> dict[str, Any]:
     }
 
 
-def save_model(model: Phi, folder: Path, *, eos_token_id: int | None) -> None:
-    """`model.safetensors` and `config.json` in `folder`; equal weights give equal bytes."""
+def _rotary_share(shape: Model) -> float:
+    """The share of rotated channels that readers, who round down, turn into their number."""
+    share = shape.rotary_channels / shape.head_channels
+    while int(share * shape.head_channels) < shape.rotary_channels:
+        share = math.nextafter(share, 1.0)
+    return share
+
+
+def save_model(
+    model: Phi, folder: Path, *, eos_token_id: int | None, shard_bytes: int = SHARD_BYTES
+) -> list[str]:
+    """Names of the files with the weights, written with `config.json` into `folder`.
+
+    Equal weights give equal bytes.
+    """
     weights = {name: tensor.detach().cpu() for name, tensor in model.named_parameters()}
-    # transformers refuses a file whose metadata does not name the framework
-    write_bytes(folder / WEIGHTS, save(to_released(weights), metadata={"format": "pt"}))
+    files = write_weights(to_released(weights), folder, shard_bytes)
     write_json(folder / CONFIG, config_of(model, eos_token_id=eos_token_id))
+    return files
 
 
 def load_model(
@@ -93,10 +116,11 @@ def load_model(
     *,
     attention: Attention = "sdpa",
 ) -> Phi:
-    """The model of a folder in the released layout, one file or sharded, ready to evaluate.
+    """The model of a folder in the released layout, one file or several, ready to evaluate.
 
     Args:
-        folder: Holds `config.json` and the weights, such as the output of a `train` stage.
+        folder: Holds `config.json` and the weights, such as the output of a `train` stage or a
+            download of microsoft/phi-1_5 at any revision.
         device: Where the weights go.
         dtype: What the weights become; None keeps the one of the file.
         attention: The backend; `explicit` is faster on a CPU at contexts of 128 and less.
@@ -106,11 +130,15 @@ def load_model(
             shape, or the configuration asks for what phi-1.5 does not have.
     """
     config = read_json(folder / CONFIG)
-    shape = _shape_of(config, folder / CONFIG)
-    dtype = dtype or _DTYPES[config.get("torch_dtype") or config.get("dtype") or "float32"]
+    is_older = config.get("model_type") in OLDER_TYPES
+    if is_older:
+        config = modern_config(config)
+    shape = shape_of(config, folder / CONFIG)
+    dtype = dtype or DTYPES[config.get("torch_dtype") or config.get("dtype") or "float32"]
     with torch.device("meta"):
         model = Phi(shape, vocab_size=config["vocab_size"], attention=attention)
-    found = dict(_tensors(folder))
+    tensors = read_weights(folder)
+    found = dict(modern_tensors(tensors, shape.layers) if is_older else tensors)
     weights: dict[str, Tensor] = {}
     for name, parameter in model.named_parameters():
         parts = [_take(found, part, folder) for part in released_names(name)]
@@ -130,20 +158,33 @@ def load_model(
     return model.eval().requires_grad_(requires_grad=False)
 
 
-def _shape_of(config: Mapping[str, Any], file: Path) -> Model:
+def shape_of(config: Mapping[str, Any], file: Path) -> Model:
+    """The shape that `config.json` describes.
+
+    Raises:
+        ArtifactError: It describes another architecture.
+    """
     expected = {
         "model_type": "phi",
         "hidden_act": "gelu_new",
         "tie_word_embeddings": False,
         "qk_layernorm": False,
+        "rope_scaling": None,
+        "quantization_config": None,
     }
     for key, value in expected.items():
         if config.get(key, value) != value:
             raise ArtifactError(f"{file}: {key}={config[key]!r}; this model has {value!r}")
+    if missing := [key for key in _REQUIRED if key not in config]:
+        raise ArtifactError(f"{file} has no {', '.join(missing)}; copy it again from its source")
     heads = config["num_attention_heads"]
     if config.get("num_key_value_heads") not in {None, heads}:
         raise ArtifactError(f"{file}: num_key_value_heads differs from num_attention_heads={heads}")
-    rope = {**config, **(config.get("rope_parameters") or {})}
+    # transformers 5 writes what it knows of rotation into a mapping of its own
+    rope = {"partial_rotary_factor": 0.5, "rope_theta": 10000.0, **config}
+    rope |= config.get("rope_parameters") or {}
+    if rope.get("rope_type", "default") != "default":
+        raise ArtifactError(f"{file}: rope_type={rope['rope_type']!r}; this model has 'default'")
     return Model(
         layers=config["num_hidden_layers"],
         width=config["hidden_size"],
@@ -155,22 +196,6 @@ def _shape_of(config: Mapping[str, Any], file: Path) -> Model:
         rope_theta=float(rope["rope_theta"]),
         init_std=config["initializer_range"],
     )
-
-
-def _tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:
-    index = folder / INDEX
-    names = sorted(set(read_json(index)["weight_map"].values())) if index.exists() else [WEIGHTS]
-    for name in names:
-        try:
-            yield from load_file(folder / name).items()
-        except FileNotFoundError as error:
-            raise ArtifactError(
-                f"{folder / name} is not there; materialise the stage that writes it"
-            ) from error
-        except SafetensorError as error:
-            raise ArtifactError(
-                f"{folder / name} is damaged ({error}); restore it with dvc checkout"
-            ) from error
 
 
 def _take(found: dict[str, Tensor], name: str, folder: Path) -> Tensor:
