@@ -8,8 +8,10 @@ from typing import Any
 
 import torch
 
-from hornbook.model.checkpoint import WEIGHTS, save_model
+from hornbook.errors import ArtifactError
+from hornbook.model.checkpoint import save_model
 from hornbook.model.phi import Phi
+from hornbook.model.weights import weight_files
 from hornbook.train.config import Keep
 from hornbook.train.snapshot import checksum, found, put, sync
 
@@ -45,7 +47,7 @@ class KeptModels:
         part = self.folder / "writing"
         shutil.rmtree(part, ignore_errors=True)
         save_model(model, part, eos_token_id=self.eos)
-        (part / _SUM).write_text(checksum(part / WEIGHTS), encoding="utf-8")
+        (part / _SUM).write_text(_checksums(part), encoding="utf-8")
         sync(part / _SUM)
         put(part, self._of(step))
 
@@ -65,8 +67,8 @@ class KeptModels:
         for one in sorted(needed):
             path = self._of(one)
             try:
-                is_whole = (path / _SUM).read_text("utf-8") == checksum(path / WEIGHTS)
-            except OSError as error:
+                is_whole = (path / _SUM).read_text("utf-8") == _checksums(path)
+            except (OSError, ArtifactError) as error:
                 return f"the model kept at step {one:,} cannot be read: {error}"
             if not is_whole:
                 return f"the model kept at step {one:,} is damaged"
@@ -106,6 +108,10 @@ def host_copy(model: Phi) -> Phi:
     }
     copy.load_state_dict(weights, assign=True)
     return copy
+
+
+def _checksums(model: Path) -> str:
+    return "\n".join(checksum(file) for file in weight_files(model))
 
 
 def _copy(model: Path, target: Path) -> None:
