@@ -95,10 +95,7 @@ def test_an_unreadable_file_is_passed_over_where_that_is_set(tmp_path):
     run = made(tmp_path, unreadable_file="skip")
     web_corpus(run)
     summary = read_json(run.out / "summary.json")
-    assert (summary["rows"], summary["dropped"]) == (
-        2,
-        {"truncated_archive": 1, "truncated_record": 1},
-    )
+    assert (summary["rows"], summary["dropped"]) == (2, {"truncated_archive": 1})
 
 
 def test_rows_of_a_table_need_text_and_keep_their_address(tmp_path):

@@ -12,6 +12,7 @@ BLOCKS = {"address", "article", "blockquote", "body", "center", "dd", "details",
           "ul"}  # fmt: skip
 CELLS = {"td", "th"}
 BETWEEN_CELLS = " | "
+DEEPEST = 128  # elements around a text that are looked at: some pages nest without end
 SPACE = re.compile(r"\s+")
 
 
@@ -44,12 +45,12 @@ def plain_text(element: "LexborNode") -> str:
 def _around(node: "LexborNode", element: "LexborNode") -> "tuple[LexborNode, int, bool]":
     """The block that a text stands in, the id of its table cell or 0, and whether it is code."""
     cell, is_pre, top = 0, False, element.mem_id
-    parent = node.parent
-    while parent is not None and parent.mem_id != top and parent.tag not in BLOCKS:
+    parent, left = node.parent, DEEPEST
+    while left and parent is not None and parent.mem_id != top and parent.tag not in BLOCKS:
         if parent.tag in CELLS:
             cell = parent.mem_id
-        parent = parent.parent
-    block = element if parent is None else parent
+        parent, left = parent.parent, left - 1
+    block = parent if left and parent is not None else element
     if block.tag == "pre":
         is_pre = True
     return block, cell, is_pre

@@ -1,32 +1,35 @@
-"""How deeply a page is nested, before it is parsed: a parser's time grows with the square of it."""
+"""Whether a page is nested so that a parser would take without end, told before it is parsed.
+
+A parser's time grows with the elements that are open, summed over the tags, and its memory with the
+formatting elements that it makes anew. Few pages have the tags for that, so nearly all are done
+when these are counted.
+"""
 
 import re
 from collections import Counter
-from functools import cache
-from typing import TYPE_CHECKING
+from math import isqrt
 
-if TYPE_CHECKING:
-    import numpy as np
-
-FEWEST = 512  # signs `<` below which no page can be deep
-MANY = 4096  # from here on tags are followed one by one: with fewer no page does much harm
-MANY_FORMATS = 100  # likewise
-DEEPEST = 512  # elements open at once, as in browsers
+DEEPEST = 512  # elements open at once, as in browsers; a parser has no trouble with them
+# elements open beyond those, summed over the tags: a few nanoseconds each
+MOST_STEPS = 40_000_000
 # A formatting element that is left open is made anew in every block after it, so what counts is
 # how many are open, and how many the parser has to make in all (a microsecond or two, 360 bytes)
-MOST_FORMATS = 500
 MOST_REMADE = 500_000
+# tags that begin an element, below which the one and the other cannot be reached
+FEWEST_DEEP = isqrt(2 * MOST_STEPS)
+FEWEST_REMADE = 2 * isqrt(MOST_REMADE)
 FORMATS = frozenset(b"a b big code em font i nobr s small strike strong tt u".split())
 # hold nothing, or are closed by what follows them
 SHALLOW = frozenset(
     b"area base br col embed hr img input link meta param source track wbr p li dt dd tr td th "
     b"tbody thead tfoot option optgroup colgroup rp rt html body".split()
 )
-# names of one sign, and two signs that few other names begin with
-SHALLOW_BEGINNINGS = b"p br im in hr me li td tr th op dd dt".split()
-ELEMENT, FORMAT = 1, 2
 CELLS = frozenset(b"td th tr caption".split())
 FOREIGN = (b"svg", b"math")
+# of links none stays open: the next one ends it
+STAYING = re.compile(
+    rb"<(?:b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)[\s/>]", re.IGNORECASE
+)
 # every branch takes what it looks at, to the end if need be: linear on any input
 TAG = re.compile(
     rb"<(?:!--.*?(?:-->|\Z)|(script|style|textarea|title|xmp|iframe)\b.*?(?:</\1|\Z)"
@@ -36,52 +39,27 @@ TAG = re.compile(
 
 
 def is_too_deep(html: bytes) -> bool:
-    """Whether a page has more tags open at once than any page that was meant to be read."""
+    """Whether a page has so many tags open over others that no parser should see it."""
     return may_be_deep(html) and OpenTags().is_too_deep(html)
 
 
 def may_be_deep(html: bytes) -> bool:
-    """Whether a page is worth a closer look: a guess from its signs alone, in microseconds."""
+    """Whether a page has the tags that it takes; they are counted in microseconds.
+
+    What stands in comments and scripts counts too, so nothing can be hidden there.
+    """
     import numpy as np
 
     raw = np.frombuffer(html, dtype=np.uint8)
-    places = np.flatnonzero(raw[:-4] == ord("<"))
-    if not FEWEST <= len(places) < MANY:
-        return len(places) >= MANY
-    is_end = raw[places + 1] == ord("/")
-    places += is_end
-    kinds = _kinds()[raw[places + 1].astype(np.uint16) << 8 | raw[places + 2]]
-    # most pages have so few that the ends need no look
-    begun = kinds[~is_end]
-    sign = np.where(is_end, -1, 1)
-    if np.count_nonzero(begun) > DEEPEST and _gained(sign * (kinds > 0)) > DEEPEST:
-        return True
-    formats = np.count_nonzero(begun == FORMAT)
-    return bool(formats > MANY_FORMATS) and _gained(sign * (kinds == FORMAT)) > MANY_FORMATS
-
-
-def _gained(steps: "np.ndarray") -> int:
-    """The most that was open; an end too many ends nothing."""
-    import numpy as np
-
-    depth = np.cumsum(steps)
-    return int((depth - np.minimum(np.minimum.accumulate(depth), 0)).max())
-
-
-@cache
-def _kinds() -> "np.ndarray":
-    """What the first two signs of a name open: nothing to count, an element, a formatting one."""
-    import numpy as np
-
-    kinds = np.zeros((256, 256), dtype=np.uint8)
-    letters = [*range(ord("a"), ord("z") + 1), *range(ord("A"), ord("Z") + 1)]
-    kinds[letters] = ELEMENT
-    for names, kind in ((FORMATS, FORMAT), (SHALLOW_BEGINNINGS, 0)):
-        for name in names:
-            for first in {name[:1].lower(), name[:1].upper()}:
-                seconds = (name[1:2].lower() + name[1:2].upper()) or b"> \t\r\n\f/"
-                kinds[ord(first), list(seconds)] = kind
-    return kinds.reshape(-1)
+    is_sign = raw == ord("<")
+    begun = np.count_nonzero(is_sign)
+    if begun < FEWEST_REMADE:
+        return False
+    begun -= np.count_nonzero(is_sign[:-1] & (raw[1:] == ord("/")))
+    if not FEWEST_REMADE <= begun < FEWEST_DEEP:
+        return bool(begun >= FEWEST_DEEP)
+    formats = len(STAYING.findall(html))
+    return bool(formats * (begun - formats) > MOST_REMADE)
 
 
 class OpenTags:
@@ -93,7 +71,7 @@ class OpenTags:
         self._open_of: Counter[bytes] = Counter()
         self._formats_of: Counter[tuple[bytes, bytes]] = Counter()
         self._formats_before: list[int] = []  # how many were open before each open table
-        self.remade = 0
+        self.remade = self.steps = 0
 
     def is_too_deep(self, html: bytes) -> bool:
         """Whether one of the limits is passed; the rest of the page is not looked at then."""
@@ -106,11 +84,8 @@ class OpenTags:
                 self._close(name)
             else:
                 self._begin(name, attributes)
-            if (
-                len(self.open) + len(self.formats) > DEEPEST
-                or len(self.formats) > MOST_FORMATS
-                or self.remade > MOST_REMADE
-            ):
+                self.steps += max(0, len(self.open) + len(self.formats) - DEEPEST)
+            if self.steps > MOST_STEPS or self.remade > MOST_REMADE:
                 return True
         return False
 

@@ -9,20 +9,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from hornbook.web.archives import (
-    ARCHIVE_ERRORS,
-    Page,
-    Reading,
-    arc,
-    html_archive,
-    warc,
-)
-from hornbook.web.streams import ZipBombError, may_expand_to, opened
+from hornbook.web.archives import Page, Reading, arc, html_archive, warc
+from hornbook.web.streams import ARCHIVE_ERRORS, ZipBombError, may_expand_to, opened
 
 Reader = Callable[[Path, Reading], Iterator[Page]]
 TEXTS = ("text", "content")  # FineWeb, RefinedWeb
 URLS = ("url", "source")
 ROWS = 64
+ROW_BYTES = 32  # that a row counts for beside its text: a file of nothing can have endless rows
+BROKEN = "\ud800"  # no text has it
 PICKLE = b"\x80"  # what protocol 2 and later begin with
 
 
@@ -83,21 +78,26 @@ def parquet(file: Path, reading: Reading) -> Iterator[Page]:
             texts = [name for name in TEXTS if name in flat]
             if _has_pickle(opened_file):
                 reading.broken["pickle_in_metadata"] += 1
+        if not texts:
+            reading.broken["no_text"] += opened_file.metadata.num_rows
+            return
         # one copy of each text, so that a page of a million equal rows is small
         with pq.ParquetFile(file, read_dictionary=texts) as opened_file:
-            number = 0
-            if not texts:
-                reading.broken["no_text"] += opened_file.metadata.num_rows
-                return
+            room, number = may_expand_to(file, reading.limits), 0
             for group in range(opened_file.num_row_groups):
                 meta = opened_file.metadata.row_group(group)
                 if _is_bomb(meta, file, reading):
                     reading.broken["zip_bomb"] += 1
                     continue
-                for batch in opened_file.iter_batches(ROWS, row_groups=[group], columns=columns):
-                    for row in _rows(batch, reading):
-                        yield from _row(row, f"{file.name}:{number}", reading)
-                        number += 1
+                for at, row in _rows(opened_file, group, columns, reading):
+                    for page in _row(row, f"{file.name}:{number + at}", reading):
+                        room -= len(page.text or "")
+                        yield page
+                    room -= ROW_BYTES
+                    if room < 0:
+                        reading.broken["zip_bomb"] += 1
+                        return
+                number += meta.num_rows
                 reading.at = file.stat().st_size * (group + 1) // opened_file.num_row_groups
     except (pa.ArrowException, *ARCHIVE_ERRORS):
         reading.broken["truncated_archive"] += 1
@@ -125,17 +125,40 @@ def _is_bomb(meta: Any, file: Path, reading: Reading) -> bool:  # noqa: ANN401 -
     return max(sizes, default=0) > may_expand_to(file, reading.limits)
 
 
-def _rows(batch: Any, reading: Reading) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - pyarrow's
-    """Rows one by one, so that only one text is a Python string at a time."""
-    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
-    for number in range(batch.num_rows):
-        row: dict[str, Any] = {}
-        for name, column in columns.items():
-            try:
-                row[name] = column[number].as_py()
-            except UnicodeDecodeError:
-                reading.broken["broken_text"] += 1
-        yield row
+def _rows(
+    file: Any,  # noqa: ANN401 - pyarrow's
+    group: int,
+    columns: list[str],
+    reading: Reading,
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Rows of a group and their numbers, so that only one text is a Python string at a time.
+
+    Where the group is damaged, the rest of it is counted.
+    """
+    import pyarrow as pa
+
+    meta, number = file.metadata.row_group(group), 0
+    try:
+        for batch in file.iter_batches(ROWS, row_groups=[group], columns=columns):
+            for at in range(batch.num_rows):
+                yield number + at, _cells(batch, at)
+            number += batch.num_rows
+    except (pa.ArrowException, *ARCHIVE_ERRORS):
+        # a column of another length shows that the counts themselves are damaged
+        lengths = {meta.column(one).num_values for one in range(meta.num_columns)}
+        is_sure = lengths == {meta.num_rows} and meta.num_rows > number
+        reading.broken["broken_record"] += meta.num_rows - number if is_sure else 1
+
+
+def _cells(batch: Any, at: int) -> dict[str, Any]:  # noqa: ANN401 - pyarrow's
+    """The columns of a row; of a text that cannot be read, half of a surrogate pair."""
+    row: dict[str, Any] = {}
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        try:
+            row[name] = column[at].as_py()
+        except UnicodeDecodeError:
+            row[name] = BROKEN if name in TEXTS else None
+    return row
 
 
 def _row(row: Any, name: str, reading: Reading) -> Iterator[Page]:  # noqa: ANN401 - any JSON
