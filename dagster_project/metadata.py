@@ -13,9 +13,9 @@ from hornbook.artifacts import read_json
 from hornbook.lineage.manifest import LockEntry, Stage
 from hornbook.lineage.processes import dvc_environment
 from hornbook.stage import measurements_file, parse_summary
+from hornbook.track.runs import FAMILIES, tracked
 
 MLFLOW_URL = "http://127.0.0.1:5000"
-TRACKED = ("train", "evaluate", "toxigen")
 LARGEST_SHOWN_BYTES = 2_000_000
 
 
@@ -84,11 +84,9 @@ def _mlflow(root: Path, stage: Stage, dagster_run: str | None) -> dict[str, Any]
 
     A Dagster run writes it now if it is new; the sync sensor, which has to be quick, only looks.
     """
-    if stage.family not in TRACKED:
+    if stage.family not in FAMILIES:
         return {}
     told = _track(root, stage.name, dagster_run) if dagster_run else "not tracked: hornbook track"
-    from hornbook.track.runs import tracked
-
     run = tracked(root).get(stage.name)
     if run is None:
         return {"mlflow": told}

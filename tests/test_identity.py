@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hornbook.lineage.code import required
+from hornbook.lineage.further_seeds import NOTHING, REPEATED, further_seeds
 from hornbook.lineage.manifest import load_graph, lookup
 from hornbook.lineage.workspace import Hasher, flatten, identity
 from hornbook.runtime import Runtime
@@ -13,6 +14,10 @@ from hornbook.stages import STAGES
 
 ROOT = Path(__file__).resolve().parents[1]
 GRAPH = load_graph(ROOT)
+SEEDS = [0, 1, 2]
+SEEDED = load_graph(
+    ROOT, params=GRAPH.params | {"seeds": SEEDS, "further_seeds": further_seeds(ROOT, SEEDS)}
+)
 
 
 def readers(key: str) -> set[str]:
@@ -26,8 +31,8 @@ def readers(key: str) -> set[str]:
 
 def test_every_value_is_read_by_a_stage_or_says_where_an_input_is():
     unread = [key for key in flatten(GRAPH.params) if not readers(key)]
-    only_places = {key for key in unread if key.startswith(("data.", "environment."))}
-    assert set(unread) == only_places
+    only_places = ("data.", "environment.", "further_seeds.")
+    assert set(unread) == {key for key in unread if key.startswith(only_places)}
 
 
 @pytest.mark.parametrize("key", sorted(k for k in flatten(GRAPH.params) if readers(k))[::7])
@@ -63,14 +68,48 @@ def test_no_runtime_value_is_identity():
 
 def test_each_stage_lists_the_code_that_it_runs():
     for family, needed in required(ROOT).items():
-        for stage in GRAPH.stages.values():
+        for stage in SEEDED.stages.values():
             if stage.family == family:
                 listed = [path for path in stage.code if path.startswith("src/")]
                 assert listed == needed, f"{stage.name}: run hornbook code-deps --write"
 
 
 def test_every_stage_of_the_manifest_has_a_function_and_the_reverse():
-    assert {stage.family for stage in GRAPH.stages.values()} == set(STAGES)
+    assert {stage.family for stage in SEEDED.stages.values()} == set(STAGES)
+
+
+def test_further_seeds_leave_all_of_seed_0_as_it_was_but_what_reads_all_seeds():
+    hasher = Hasher(ROOT)
+    moved = {
+        name
+        for name, stage in GRAPH.stages.items()
+        if identity(stage, GRAPH, hasher) != identity(SEEDED.stages[name], SEEDED, hasher)
+    }
+    assert moved == {"benchmark_tables", "toxigen_plots", "report"} == readers("seeds")
+    added = {stage.family for name, stage in SEEDED.stages.items() if name not in GRAPH.stages}
+    assert added == set(REPEATED)
+    assert len(SEEDED.stages) == len(GRAPH.stages) + 2 * (3 * 3 + 1)
+
+
+def test_a_further_seed_is_trained_on_what_seed_0_is_and_read_by_the_tables():
+    for variant in ("phi-1_5", "phi-1_5-web", "phi-1_5-web-only"):
+        first, second = (SEEDED.stages[f"train{n}"] for n in (f"@{variant}", f"_seed@{variant}-2"))
+        assert first.inputs == second.inputs
+        assert first.params == second.params
+        assert "benchmark_tables" in SEEDED.descendants([second.name])
+    scores = SEEDED.stages["seed_scores@2"]
+    assert "seed_scores@1" in scores.producers
+    assert scores.inputs.keys() == {
+        "artifacts/seed_scores/1",
+        *(SEEDED.stages[n].out for n in SEEDED.stages if n.endswith("-2")),
+    }
+
+
+def test_what_stands_for_no_scores_is_code_that_every_reader_runs_anyway():
+    for name in ("benchmark_tables", "toxigen_plots", "report"):
+        assert NOTHING in GRAPH.stages[name].code
+        assert not any("artifacts/seed_scores" in path for path in GRAPH.stages[name].deps)
+    assert NOTHING in SEEDED.stages["seed_scores@1"].code
 
 
 def test_every_declared_parameter_exists():

@@ -12,6 +12,7 @@ import yaml
 
 from hornbook.artifacts import write_json, write_text
 from hornbook.errors import ConfigError
+from hornbook.lineage.further_seeds import further_seeds
 
 _RUNTIME = "runtime"
 _NOTHING = object()
@@ -56,6 +57,8 @@ def compose(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
         )
     values["environment"] = locked_versions(root)
     _validate(root, values, choices)
+    values["seeds"] = sorted(values["seeds"])
+    values["further_seeds"] = further_seeds(root, values["seeds"])
     if values["code"]["corpus"]["installed"]:
         from hornbook.code.installed import pinned
 

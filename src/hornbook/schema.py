@@ -1,5 +1,8 @@
 """The schema of all that is identity: one section per noun, no defaults, unknown keys refused."""
 
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
 from pydantic.dataclasses import dataclass
 
 from hornbook.books.config import Books
@@ -7,6 +10,7 @@ from hornbook.clean.config import Clean
 from hornbook.code.config import Code
 from hornbook.config import STRICT
 from hornbook.evaluate.config import Evaluate
+from hornbook.lineage.further_seeds import problem
 from hornbook.mixture.config import Mixture
 from hornbook.model.config import Model
 from hornbook.report.config import Report
@@ -16,6 +20,15 @@ from hornbook.topics.config import Topics
 from hornbook.toxigen.config import Toxigen
 from hornbook.train.config import Train
 from hornbook.web.config import Web
+
+
+def _is_list_of_seeds(value: Any) -> Any:  # noqa: ANN401 - whatever was given
+    if found := problem(value):
+        raise ValueError(found)
+    return value
+
+
+Seeds = Annotated[tuple[int, ...], BeforeValidator(_is_list_of_seeds)]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -35,6 +48,7 @@ class Data:
 class Params:
     """One experiment."""
 
+    seeds: Seeds  # of training; each variant is trained once from each
     data: Data
     environment: dict[str, str]  # versions from requirements.lock, by package
     teacher: Teacher

@@ -47,6 +47,17 @@ def test_equal_values_are_equal_bytes():
         ("train.dtype=fp16", r"train.*fp16"),
         ("model.heads=7", r"model.*7"),
         ("nothing=at_all", r"nothing"),
+        ("seeds=[1,2]", r"conf/config.yaml: seeds=\[1, 2\]: 0 is not among them.*train@VARIANT"),
+        ("seeds=[]", r"conf/config.yaml: seeds=\[\]: 0 is not among them"),
+        ("seeds=[0,1,1]", r"seeds=\[0, 1, 1\]: 1 is there twice"),
+        ("seeds=[0,-1]", r"-1 is no seed; expected whole numbers from 0 on, such as \[0,1,2\]"),
+        ("seeds=[0,1.5]", r"1\.5 is no seed"),
+        ("seeds=[0,'1']", r"'1' is no seed"),
+        ("seeds=[0,true]", r"True is no seed"),
+        ("seeds=3", r"seeds=3: expected a list of whole numbers"),
+        ("seeds='0,1'", r"seeds='0,1': expected a list of whole numbers"),
+        ("seeds=0,1", r"use key=\[value1,value2\]"),
+        ("+further_seeds.last=x", r"further_seeds is not a setting; beside it are .*seeds"),
     ],
 )
 def test_a_wrong_setting_names_itself_what_is_allowed_and_the_file(override, told):
@@ -58,3 +69,25 @@ def test_runtime_names_the_file_or_variable_of_a_wrong_value(monkeypatch):
     monkeypatch.setenv("HORNBOOK_WORKERS", "many")
     with pytest.raises(ConfigError, match=r"runtime\.workers='many' in the environment variable"):
         load_runtime(ROOT)
+
+
+def test_one_seed_repeats_no_stage():
+    assert compose(ROOT)["seeds"] == [0]
+    assert compose(ROOT)["further_seeds"]["models"] == {}
+    assert compose(ROOT)["further_seeds"]["scores"] == {}
+
+
+def test_further_seeds_repeat_each_variant_in_the_order_of_the_seeds():
+    values = compose(ROOT, ["seeds=[10,0,2]"])
+    assert values["seeds"] == [0, 2, 10]
+    further = values["further_seeds"]
+    assert further["scores"]["10"] == "artifacts/seed_scores/2"
+    assert further["last"] == "artifacts/seed_scores/10"
+    assert sorted(further["models"]) == [
+        f"{variant}-{seed}"
+        for variant in ("phi-1_5", "phi-1_5-web", "phi-1_5-web-only")
+        for seed in (10, 2)
+    ]
+    assert further["models"]["phi-1_5-web-10"] == {
+        "variant": "phi-1_5-web", "seed": 10, "first": "books", "second": "code", "third": "web",
+    }  # fmt: skip

@@ -1,7 +1,11 @@
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from hornbook.compose import compose, render
 from hornbook.errors import ConfigError
 from hornbook.lineage.manifest import load_graph, load_lock, lookup
 
@@ -36,6 +40,19 @@ def test_the_toy_graph_has_the_edges_that_dvc_sees(toy):
 def test_our_graph_has_the_stages_and_edges_that_dvc_sees():
     graph = load_graph(ROOT)
     assert {n: set(s.producers) for n, s in graph.stages.items()} == dvc_edges(ROOT)
+
+
+@pytest.mark.parametrize("seeds", [[0], [0, 1], [0, 2, 10]])
+def test_our_graph_of_any_seeds_has_the_stages_and_edges_that_dvc_sees(tmp_path, seeds):
+    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
+        subprocess.run(command, cwd=tmp_path, check=True)
+    for name in ("dvc.yaml", "data.dvc"):
+        shutil.copyfile(ROOT / name, tmp_path / name)
+    (tmp_path / "params.yaml").write_text(render(compose(ROOT, [f"seeds={seeds}"])))
+    graph = load_graph(tmp_path)
+    assert {n: set(s.producers) for n, s in graph.stages.items()} == dvc_edges(tmp_path)
+    collected = [name for name in graph.stages if name.startswith("seed_scores@")]
+    assert collected == [f"seed_scores@{seed}" for seed in seeds[1:]]
 
 
 def test_dependencies_are_told_apart(toy):

@@ -25,6 +25,7 @@ MICRO = [
     f"micro_{skill}" for skill in ("mind", "physical", "pronoun", "science", "social", "steps")
 ]
 GROUPS = ["asian", "black", "jewish", "latino", "mental_dis", "muslim", "native_american", "women"]
+MADE_OF_A_SEED = ("train", "evaluate", "toxigen")
 REASON = "not run: no sandbox; install bubblewrap"
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -116,13 +117,34 @@ def _body(group: str, out: str, deps: list[str], desc: str) -> dict:
     }
 
 
-def write_workspace(root: Path) -> Path:
+def _further(seeds: tuple[int, ...]) -> dict[str, tuple[str, str, dict[str, list[str]]]]:
+    """The stages of further seeds, as `EACH` has the others."""
+    models = {f"{name}-{seed}": name for name in VARIANTS for seed in seeds[1:]}
+    trained = {one: EACH["train"][2][name] for one, name in models.items()}
+    read = {one: [f"train_seed/{one}"] for one in models}
+    scores = {
+        str(seed): [
+            *([f"seed_scores/{seeds[place]}"] if place else []),
+            *(f"{family}_seed/{name}-{seed}" for name in VARIANTS for family in MADE_OF_A_SEED),
+        ]
+        for place, seed in enumerate(seeds[1:])
+    }
+    return {
+        "train_seed": ("train", "train_seed", trained),
+        "evaluate_seed": ("evaluate", "evaluate_seed", read),
+        "toxigen_seed": ("toxigen", "toxigen_seed", read),
+        "seed_scores": ("report", "seed_scores", scores),
+    }
+
+
+def write_workspace(root: Path, seeds: tuple[int, ...] = (0,)) -> Path:
     """`dvc.yaml`, `params.yaml`, `dvc.lock` and all artifacts that the report reads."""
     stages = {
         name: _body(group, out, deps, f"What {name} makes.")
         for name, (group, out, deps) in ALONE.items()
     }
-    for family, (group, out, instances) in EACH.items():
+    further = _further(seeds) if len(seeds) > 1 else {}
+    for family, (group, out, instances) in (EACH | further).items():
         longest = max(len(deps) for deps in instances.values())
         stages[family] = {
             "foreach": {
@@ -142,12 +164,29 @@ def write_workspace(root: Path) -> Path:
     outs += [f"{out}/{name}" for _, out, instances in EACH.values() for name in instances]
     stages["report"] = _body("report", "report/page", outs, "The page.")
     stages["report"]["params"] = ["report.page"]
+    if further:
+        stages["seed_scores"]["do"]["params"] = ["further_seeds", "report"]
+    for name in ("benchmark_tables", "toxigen_plots", "report"):
+        stages[name]["params"].append("seeds")
+        stages[name]["deps"] += [f"artifacts/seed_scores/{seeds[-1]}"] if further else []
     write_text(root / "dvc.yaml", yaml.safe_dump({"stages": stages}, sort_keys=False))
     conf = yaml.safe_load((ROOT / "conf/report/paper.yaml").read_text("utf-8"))
-    params = {"report": conf, "train": {"lr": 0.006}, "model": {"layers": 4}}
+    before = ["dvc.yaml", *(f"artifacts/seed_scores/{seed}" for seed in seeds[1:])]
+    params = {
+        "report": conf,
+        "train": {"lr": 0.006},
+        "model": {"layers": 4},
+        "seeds": list(seeds),
+        "further_seeds": {"scores": {str(s): before[i] for i, s in enumerate(seeds[1:])}},
+    }
+    if further:
+        stages["seed_scores"]["do"]["deps"].append("dvc.yaml")
+        write_text(root / "dvc.yaml", yaml.safe_dump({"stages": stages}, sort_keys=False))
     write_text(root / "params.yaml", yaml.safe_dump(params))
-    _artifacts(root)
+    _artifacts(root, seeds)
     write_lock(root)
+    for seed in seeds[1:]:
+        run_into_place(root, "seed_scores", str(seed))
     return root
 
 
@@ -165,7 +204,7 @@ def write_lock(root: Path) -> None:
     write_text(root / "dvc.lock", yaml.safe_dump({"schema": "2.0", "stages": entries}))
 
 
-def _artifacts(root: Path) -> None:
+def _artifacts(root: Path, seeds: tuple[int, ...]) -> None:
     rng = random.Random(7)
     made = root / "artifacts"
     for name, stage in load_graph(root).stages.items():
@@ -201,6 +240,11 @@ def _artifacts(root: Path) -> None:
         _overlap(made / "clean/decontaminated" / corpus, corpus)
     for place, (variant, used) in enumerate(VARIANTS.items()):
         _variant(made, variant, used, place)
+        for seed in seeds[1:]:
+            _model(made, f"_seed/{variant}-{seed}", variant, used, place)
+            for suite in SUITES:
+                one = made / f"evaluate_seed/{variant}-{seed}-{suite}"
+                shutil.move(one, made / f"evaluate_seed/{variant}-{seed}/{suite}")
 
 
 def _overlap(folder: Path, corpus: str) -> None:
@@ -228,11 +272,11 @@ def _overlap(folder: Path, corpus: str) -> None:
     write_table(folder / "overlap.parquet", pa.Table.from_pylist(rows, schema=schema))
 
 
-def item_scores(tasks: list[str]) -> pa.Table:
+def item_scores(tasks: list[str], parts: int = 10) -> pa.Table:
     """Ten items of each task: those with odd numbers, which training text has, are all right."""
     rows = [
         {"task": task, "item": f"{task}/{index}", "cluster": str(index // 2 * 2 + index % 2),
-         "score": 1.0 if index % 2 else index / 10}
+         "score": 1.0 if index % 2 else index / parts}
         for task in tasks
         for index in range(10)
     ]  # fmt: skip
@@ -260,7 +304,18 @@ def cell(task: str, metric: str, value: float | None, **more: object) -> dict:
 
 
 def _variant(made: Path, variant: str, used: list[str], place: int) -> None:
-    rng = random.Random(variant)
+    sources = [
+        {"corpus": c, "available_tokens": 900_000, "drawn_tokens": 2_500_000 // len(used)}
+        for c in used
+    ]
+    manifest = {"variant": variant, "budget_tokens": 2_500_000, "sources": sources}
+    write_json(made / f"mixture/{variant}/mixture.json", manifest)
+    _model(made, f"/{variant}", variant, used, place)
+
+
+def _model(made: Path, name: str, variant: str, used: list[str], place: int) -> None:
+    """What is trained and evaluated; `name` follows the stage's own in a path."""
+    rng = random.Random(name.removeprefix("/"))
     choice = ["winogrande", "arc_easy", "arc_challenge", "boolq", "siqa", "piqa", "hellaswag"]
     cells = {
         "choice": [cell(t, "acc", round(0.2 + 0.2 * rng.random(), 4)) for t in choice],
@@ -274,29 +329,24 @@ def _variant(made: Path, variant: str, used: list[str], place: int) -> None:
     }
     for suite, listed in cells.items():
         result = {"variant": variant, "suite": suite, "cells": listed}
-        write_json(made / f"evaluate/{variant}-{suite}/results.json", result)
+        write_json(made / f"evaluate{name}-{suite}/results.json", result)
         tasks = [one["task"] for one in listed if one["value"] is not None]
-        write_table(made / f"evaluate/{variant}-{suite}/items.parquet", item_scores(tasks))
-    sources = [
-        {"corpus": c, "available_tokens": 900_000, "drawn_tokens": 2_500_000 // len(used)}
-        for c in used
-    ]
-    manifest = {"variant": variant, "budget_tokens": 2_500_000, "sources": sources}
-    write_json(made / f"mixture/{variant}/mixture.json", manifest)
+        table = item_scores(tasks, 10 if name.startswith("/") else 20)
+        write_table(made / f"evaluate{name}-{suite}/items.parquet", table)
     metrics = {
         "parameters": 1_323_008,
         "loss": 1.5,
-        "eval_loss": 1.6 + place / 10,
+        "eval_loss": 1.6 + place / 10 + (0 if name.startswith("/") else rng.random() / 10),
         "eval_loss_by_source": dict.fromkeys(used, 1.4 + place / 10),
         "digest": "5e1f",
     }
-    write_json(made / f"train/{variant}/metrics.json", metrics)
-    write_json(made / f"train/{variant}/config.json", {"model_type": "phi", "hidden_size": 128})
+    write_json(made / f"train{name}/metrics.json", metrics)
+    write_json(made / f"train{name}/config.json", {"model_type": "phi", "hidden_size": 128})
     lines = ["step,tokens,loss,eval_loss,lr,grad_norm"]
     for step in range(1, 2442, 4):
         loss = 1.1 + 0.2 * place + 6.0 / (1 + step / 60) + 0.08 * rng.random()
         lines.append(f"{step},{step * 1024},{loss:.5f},,0.006,1.0")
-    write_text(made / f"train/{variant}/curve.csv", "\n".join(lines) + "\n")
+    write_text(made / f"train{name}/curve.csv", "\n".join(lines) + "\n")
     groups = {
         group: {
             "score": round(0.15 + 0.3 * rng.random(), 4),
@@ -315,7 +365,7 @@ def _variant(made: Path, variant: str, used: list[str], place: int) -> None:
         "dropped": ["women"] if place else [],
         "sentences": 6514,
     }
-    write_json(made / f"toxigen/{variant}/scores.json", scores)
+    write_json(made / f"toxigen{name}/scores.json", scores)
 
 
 def open_run(root: Path, name: str) -> Run:
@@ -333,19 +383,18 @@ def open_run(root: Path, name: str) -> Run:
     return run
 
 
-def run_into_place(root: Path, name: str) -> Path:
+def run_into_place(root: Path, name: str, instance: str | None = None) -> Path:
     """Run a stage function and move its output where its readers look for it."""
     from importlib import import_module
 
     from hornbook.stages import STAGES
 
-    run = open_run(root, name)
+    stage = f"{name}@{instance}" if instance else name
+    run = open_run(root, stage)
     module, function = STAGES[name].split(":")
     getattr(import_module(module), function)(run)
-    target = root / load_graph(root).stages[name].out
-    for file in sorted(target.glob("*")):
-        file.unlink()
-    for file in sorted(run.out.iterdir()):
-        file.rename(target / file.name)
+    target = root / load_graph(root).stages[stage].out
+    shutil.rmtree(target)
+    shutil.move(run.out, target)
     write_lock(root)
     return target

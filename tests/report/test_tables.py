@@ -66,7 +66,9 @@ def test_a_metric_that_is_not_the_papers_is_not_shown_as_it(tmp_path, figures_an
     write_json(file, found)
     figures, facts = figures_and_facts
     cells = read_cells(file, "evaluate@a-choice")
-    made = assemble(figures, cells, variants=["a"], facts=facts, signal_stderrs=2.0, few_items=50)
+    made = assemble(
+        figures, cells, variants=["a"], facts=facts, seeds=[0], signal_stderrs=2.0, few_items=50
+    )
     shown = ours(made, "table3", "a")["PIQA"]
     assert (shown["value"], shown["not_run"]) == (
         None,
@@ -101,6 +103,7 @@ def test_a_signal_is_more_than_two_errors_above_the_higher_floor(
         read_cells(file, "evaluate@a-micro"),
         variants=["a"],
         facts=facts,
+        seeds=[0],
         signal_stderrs=2.0,
         few_items=50,
     )

@@ -13,7 +13,7 @@ from hornbook.errors import ArtifactError, ConfigError
 from hornbook.lineage.manifest import load_graph, load_lock
 from hornbook.track.index import load, tracking_uri
 from hornbook.track.records import name, numeric, read_record
-from hornbook.track.runs import main, track, tracked
+from hornbook.track.runs import FAMILIES, main, track, tracked
 from tests.report.sample import REASON, write_lock, write_workspace
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,6 +55,24 @@ def run_of(root, client, stage):
 def test_each_training_evaluation_and_safety_score_has_a_run(root):
     families = [stage.partition("@")[0] for stage in tracked(root)]
     assert {f: families.count(f) for f in families} == {"train": 3, "evaluate": 12, "toxigen": 3}
+
+
+def test_models_of_further_seeds_have_runs_with_variant_and_seed(tmp_path):
+    root = write_workspace(tmp_path, (0, 1))
+    lock = load_lock(root)
+    found = {
+        stage.family: read_record(root, stage, lock[stage.name])
+        for stage in load_graph(root).stages.values()
+        if stage.family in FAMILIES and stage.name.endswith("@phi-1_5-web-1")
+    }
+    assert set(found) == {"train_seed", "evaluate_seed", "toxigen_seed"}
+    for family, record in found.items():
+        assert record.stage == f"{family}@phi-1_5-web-1", "the name of the run"
+        assert (record.tags["variant"], record.tags["seed"]) == ("phi-1_5-web", "1")
+    assert found["train_seed"].curve
+    metrics = found["evaluate_seed"].metrics
+    assert {"piqa/acc", "mbpp/pass_at_1", "micro_mind/acc_stderr"} <= set(metrics)
+    assert json.loads(found["evaluate_seed"].tags["not_run"]) == {"humaneval": REASON}
 
 
 def test_tracking_again_writes_nothing_even_when_the_index_is_lost(root, client):

@@ -10,6 +10,7 @@ from hornbook.errors import ArtifactError, ConfigError, HornbookError
 from hornbook.model.checkpoint import load_model
 from hornbook.train.snapshot import load_snapshot, save_snapshot
 from hornbook.train.train import train
+from hornbook.train.train_seed import train_seed
 from tests.made_run import file_bytes
 from tests.train.conftest import SETTINGS
 
@@ -136,6 +137,16 @@ def test_another_seed_is_another_model_and_another_order(start):
     assert files_of(first)["model.safetensors"] != files_of(second)["model.safetensors"]
     digests = [json.loads(files_of(run)["metrics.json"])["digest"] for run in (first, second)]
     assert digests[0] != digests[1]
+
+
+def test_a_further_seed_is_what_the_variant_would_be_from_that_seed(start):
+    first, second = start("a"), start("b", seed=3)
+    train(first)
+    train(second)
+    again = start("c", seed=1, instance="toy-2")
+    train_seed(again)
+    assert files_of(again) == files_of(second), "seed 2 begins two after train.seed"
+    assert files_of(again)["model.safetensors"] != files_of(first)["model.safetensors"]
 
 
 def test_bf16_follows_fp32_within_its_precision(start):

@@ -11,6 +11,7 @@ from hornbook.stage import Run
 
 if TYPE_CHECKING:
     from hornbook.evaluate.lm import HornbookLM
+    from hornbook.progress import Progress
 
 NO_TASKS = (
     "not run: no benchmark files; choose data=shared, or evaluate=paper with data.benchmarks "
@@ -22,25 +23,36 @@ def evaluate(run: Run) -> None:
     """Load the checkpoint, run each benchmark, keep cells and items."""
     variant, _, suite = (run.instance or "").rpartition("-")
     settings = run.section("evaluate", Evaluate)
-    tasks = sorted(settings.suites.get(suite, []))  # pyright: ignore[reportArgumentType, reportCallIssue] - a suite of dvc.yaml
+    tasks = tasks_of(settings, suite)
     if not tasks:
-        _write(run, variant, suite, [], [], reason=NO_TASKS)
+        write_suite(run, variant, suite, [], [], reason=NO_TASKS)
         return
-    checkpoint = run.input(f"artifacts/train/{variant}")
+    with run.progress(None, "requests", f"{len(tasks)} benchmarks") as progress:
+        lm = load_lm(run, run.input(f"artifacts/train/{variant}"), settings, progress)
+        cells, scored = run_suite(run, suite, lm, settings, progress)
+    write_suite(run, variant, suite, cells, scored, reason=None)
+
+
+def tasks_of(settings: Evaluate, suite: str) -> list[str]:
+    """The benchmarks of a suite, sorted."""
+    return sorted(settings.suites.get(suite, []))  # pyright: ignore[reportArgumentType, reportCallIssue] - a suite of dvc.yaml
+
+
+def run_suite(
+    run: Run, suite: str, lm: "HornbookLM", settings: Evaluate, progress: "Progress"
+) -> tuple[list[Cell], list[Scored]]:
+    """The cells of a suite and the items behind them."""
     benchmarks = run.input(run.section("data.benchmarks", str))
     cells: list[Cell] = []
     scored: list[Scored] = []
-    with run.progress(None, "requests", f"{len(tasks)} benchmarks") as progress:
-        lm = _load(run, checkpoint, settings)
-        lm.advance = progress.advance
-        for task in tasks:
-            progress.note(task)
-            cell, items = _one(suite, task, lm, settings, benchmarks, run.runtime.workers)
-            cells.append(cell)
-            scored += items
-            score = cell.not_run or f"{cell.value} +- {cell.stderr} on {cell.items} items"
-            run.log(f"{task}: {score}")
-    _write(run, variant, suite, cells, scored, reason=None)
+    for task in tasks_of(settings, suite):
+        progress.note(task)
+        cell, items = _one(suite, task, lm, settings, benchmarks, run.runtime.workers)
+        cells.append(cell)
+        scored += items
+        score = cell.not_run or f"{cell.value} +- {cell.stderr} on {cell.items} items"
+        run.log(f"{task}: {score}")
+    return cells, scored
 
 
 def _one(
@@ -55,7 +67,8 @@ def _one(
     return run_task(task, lm, settings, benchmarks)
 
 
-def _load(run: Run, checkpoint: Path, settings: Evaluate) -> "HornbookLM":
+def load_lm(run: Run, checkpoint: Path, settings: Evaluate, progress: "Progress") -> "HornbookLM":
+    """The checkpoint as what answers the requests of benchmarks."""
     import torch
 
     from hornbook.evaluate.lm import HornbookLM
@@ -78,11 +91,11 @@ def _load(run: Run, checkpoint: Path, settings: Evaluate) -> "HornbookLM":
         memory=Memory(run.store("scores"), digest, how),
         rows=settings.batch_rows,
         new_tokens=settings.new_tokens,
-        advance=lambda _: None,
+        advance=progress.advance,
     )
 
 
-def _write(
+def write_suite(
     run: Run,
     variant: str,
     suite: str,
@@ -91,22 +104,41 @@ def _write(
     *,
     reason: str | None,
 ) -> None:
+    """The results of a stage that runs one suite."""
+    save_results(run.out, variant, suite, cells, scored, reason=reason)
+    if scored:
+        expect_items(run, "items", scored)
+    flat = {cell.task: cell.value for cell in cells if cell.value is not None}
+    write_json(run.out / "metrics.json", flat)
+    run.summary(rows=len(scored), benchmarks=len(cells), reason=reason, **flat)
+
+
+def save_results(
+    folder: Path,
+    variant: str,
+    suite: str,
+    cells: list[Cell],
+    scored: list[Scored],
+    *,
+    reason: str | None,
+) -> None:
+    """`results.json` and `items.parquet` of a suite."""
     import pyarrow as pa
 
     names = ("task", "item", "cluster", "score", "detail")
     columns = {name: [getattr(one, name) for one in scored] for name in names}
     types = [(n, pa.float64() if n == "score" else pa.string()) for n in names]
     table = pa.table(columns, schema=pa.schema(types))
-    if scored:
-        import pandas as pd
-
-        settings = run.section("evaluate", Evaluate)
-        frame = pd.DataFrame({"key": columns["item"], "score": columns["score"]})
-        run.expect("items", frame, settings.expectations, key="key")
-    write_table(run.out / "items.parquet", table)
+    write_table(folder / "items.parquet", table)
     results = {"variant": variant, "suite": suite, "reason": reason,
                "cells": [cell.as_json() for cell in cells]}  # fmt: skip
-    write_json(run.out / "results.json", results)
-    flat = {cell.task: cell.value for cell in cells if cell.value is not None}
-    write_json(run.out / "metrics.json", flat)
-    run.summary(rows=len(scored), benchmarks=len(cells), reason=reason, **flat)
+    write_json(folder / "results.json", results)
+
+
+def expect_items(run: Run, dataset: str, scored: list[Scored]) -> None:
+    """Gate the items of a suite."""
+    import pandas as pd
+
+    frame = pd.DataFrame({"key": [one.item for one in scored],
+                          "score": [one.score for one in scored]})  # fmt: skip
+    run.expect(dataset, frame, run.section("evaluate", Evaluate).expectations, key="key")

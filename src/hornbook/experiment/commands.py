@@ -9,7 +9,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,12 +44,22 @@ def changed_values(root: Path, overrides: Sequence[str]) -> list[str]:
     Raises:
         ConfigError: The overrides do not compose.
     """
-    now = flatten(compose(root, overrides))
-    was = flatten(yaml.safe_load((root / "params.yaml").read_text("utf-8")))
-    gone = [f"~{key}" for key in sorted(set(was) - set(now))]
+    composed = compose(root, overrides)
+    written = yaml.safe_load((root / "params.yaml").read_text("utf-8"))
+    now, was = flatten(composed), flatten(written)
+    gone = [f"~{key}" for key in _gone(written, composed)]
     new = [f"+{key}={_grammar(now[key])}" for key in sorted(set(now) - set(was))]
     same = sorted(key for key in set(now) & set(was) if now[key] != was[key])
     return [*gone, *(f"{key}={_grammar(now[key])}" for key in same), *new]
+
+
+def _gone(was: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Dotted keys that are no more; a whole mapping is one, so that none stays behind empty."""
+    for key, value in sorted(was.items()):
+        if key not in now:
+            yield f"{prefix}{key}"
+        elif isinstance(value, Mapping) and isinstance(now[key], Mapping):
+            yield from _gone(value, now[key], f"{prefix}{key}.")
 
 
 def _grammar(value: Any) -> str:  # noqa: ANN401 - any YAML value
@@ -58,7 +68,7 @@ def _grammar(value: Any) -> str:  # noqa: ANN401 - any YAML value
         escaped = value.replace("\\", "\\\\").replace("'", "\\'")
         return f"'{escaped}'"
     if isinstance(value, Mapping):
-        inner = ",".join(f"{_grammar(str(k))}:{_grammar(v)}" for k, v in value.items())
+        inner = ",".join(f"{k}:{_grammar(v)}" for k, v in value.items())  # keys take no quotes
         return f"{{{inner}}}"
     if isinstance(value, list):
         return f"[{','.join(_grammar(item) for item in value)}]"
@@ -128,7 +138,8 @@ def main(arguments: Sequence[str]) -> int:
         prog="hornbook experiment",
         description="Ablations: named sets of overrides, each in a workspace of its own that "
         "shares the cache, so unchanged stages cost nothing.",
-        epilog="example: hornbook experiment run strict-web web.filter.threshold=4",
+        epilog="examples: hornbook experiment run strict-web web.filter.threshold=4; "
+        "hornbook experiment run three-seeds 'seeds=[0,1,2]'",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     one = commands.add_parser("run", help="run NAME with OVERRIDES of conf/")

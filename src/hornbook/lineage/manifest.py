@@ -2,7 +2,8 @@
 
 DVC's own index gives the same graph (a test compares the two), but costs half a second of imports
 in every stage process and every Dagster step; this reads the subset of the format that our
-`dvc.yaml` uses: `foreach`/`matrix` with literal values, `${item...}` and `${key.of.params.yaml}`.
+`dvc.yaml` uses: `foreach`/`matrix` with literal values, `foreach` over a value of `params.yaml`,
+`${item...}` and `${key.of.params.yaml}`.
 """
 
 import itertools
@@ -145,7 +146,9 @@ def _fill(text: str, scope: Mapping[str, Any]) -> str:
     return _PLACE.sub(lambda match: str(lookup(scope, match.group(1))), text)
 
 
-def _instances(spec: Mapping[str, Any]) -> list[tuple[str | None, dict[str, Any]]]:
+def _instances(
+    spec: Mapping[str, Any], params: Mapping[str, Any]
+) -> list[tuple[str | None, dict[str, Any]]]:
     """The instance names of a stage with what `${item}` and `${key}` stand for."""
     if "matrix" in spec:
         axes = list(spec["matrix"])
@@ -155,6 +158,8 @@ def _instances(spec: Mapping[str, Any]) -> list[tuple[str | None, dict[str, Any]
         ]
     if "foreach" in spec:
         each = spec["foreach"]
+        if isinstance(each, str) and (place := _PLACE.fullmatch(each)):
+            each = lookup(params, place.group(1))
         if isinstance(each, Mapping):
             return [(str(key), {"item": item, "key": key}) for key, item in each.items()]
         return [(str(item), {"item": item}) for item in each]
@@ -191,7 +196,7 @@ def load_graph(root: Path, *, params: Mapping[str, Any] | None = None) -> Graph:
     raw: dict[str, dict[str, Any]] = {}
     for family, spec in declared.get("stages", {}).items():
         body = spec.get("do", spec)
-        for instance, item in _instances(spec):
+        for instance, item in _instances(spec, values):
             scope = {**values, **item}
             name = family if instance is None else f"{family}@{instance}"
             raw[name] = {

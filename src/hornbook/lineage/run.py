@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from hornbook.errors import ConfigError, StageError
+from hornbook.lineage.further_seeds import REPEATED
 from hornbook.lineage.inputs import pull_inputs
 from hornbook.lineage.manifest import Graph, load_graph, load_lock
 from hornbook.lineage.processes import dvc_environment
@@ -143,6 +144,11 @@ def select(graph: Graph, names: Sequence[str]) -> list[str]:
     chosen: set[str] = set()
     for name in names:
         found = [s.name for s in graph.stages.values() if name in {s.name, s.family}]
+        if not found and name in REPEATED:
+            raise ConfigError(
+                f"{name} is for further seeds of training and seeds={graph.params['seeds']} has "
+                f"none; run: hornbook compose 'seeds=[0,1,2]'"
+            )
         if not found:
             families = sorted({stage.family for stage in graph.stages.values()})
             raise ConfigError(f"no stage {name!r}; the stages are {', '.join(families)}")

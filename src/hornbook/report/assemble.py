@@ -8,6 +8,7 @@ from hornbook.report.cells import Cell
 from hornbook.report.figures import Figures, PaperTable
 from hornbook.report.wording import amount
 
+HERE = "benchmark_tables"
 BOOKS = "books"  # the corpus of textbooks
 MICRO = "micro_"  # how the tasks of the micro-suites begin, whichever suite runs them
 NOT_ASKED = (
@@ -33,9 +34,16 @@ MICRO_NOTE = (
     "held-out combinations. They do not show the paper's result: the models are tiny, suite and "
     "teacher share an author, and at equal tokens the variants see different amounts of textbooks "
     "({books}), so the order of the variants here is not the paper's. Errors are over clusters of "
-    "items made from one template, one seed each; read every score against its floor (a guess, or "
+    "items made from one template, {seeds}; read every score against its floor (a guess, or "
     "the answers scored without their question) and beside the share of items whose n-grams the "
     "training text holds."
+)
+SEEDS_NOTE = (
+    "Scores are means over the seeds {seeds} of training, which decide the initial weights and the "
+    "order of the text. Their error has two parts, added as squares: over clusters of items, of "
+    "each item's mean over the seeds, and between seeds, the standard deviation of the seeds' "
+    "scores over the root of their number. What seed and item share is counted in both, so the "
+    "error is rather too large (arXiv:1106.2125); of two or three seeds it is itself uncertain."
 )
 
 
@@ -45,6 +53,7 @@ def assemble(
     *,
     variants: Sequence[str],
     facts: Mapping[str, Mapping[str, Any]],
+    seeds: Sequence[int],
     signal_stderrs: float,
     few_items: int,
 ) -> dict[str, Any]:
@@ -60,6 +69,16 @@ def assemble(
     books = ", ".join(
         f"{name} {amount(facts[name]['drawn_tokens'].get(BOOKS, 0))}" for name in variants
     )
+    notes = {
+        "compute": COMPUTE_NOTE,
+        "tables": REAL_NOTE,
+        "clean": CLEAN_NOTE.format(few=few_items),
+        "micro": MICRO_NOTE.format(
+            books=books, seeds="one seed each" if len(seeds) == 1 else "and over seeds"
+        ),
+    }
+    if len(seeds) > 1:
+        notes["seeds"] = SEEDS_NOTE.format(seeds=", ".join(map(str, seeds)))
     used = {column.task for table in figures.tables.values() for column in table.columns}
     micro = [cell for cell in cells if cell.task.startswith(MICRO)]
     rest = [cell for cell in cells if cell not in micro and cell.task not in used]
@@ -69,13 +88,25 @@ def assemble(
         "tables": tables,
         "micro": shown.rows(micro),
         "further": shown.rows(rest),
-        "notes": {
-            "compute": COMPUTE_NOTE,
-            "tables": REAL_NOTE,
-            "clean": CLEAN_NOTE.format(few=few_items),
-            "micro": MICRO_NOTE.format(books=books),
-        },
+        "notes": notes,
+        **({"by_seed": by_seed(cells)} if len(seeds) > 1 else {}),
     }
+
+
+def by_seed(cells: Sequence[Cell]) -> list[dict[str, Any]]:
+    """The scores behind each mean over seeds, sorted by task, metric and variant as they come."""
+    return [
+        {
+            "task": cell.task,
+            "metric": cell.metric,
+            "variant": cell.variant,
+            "seeds": [asdict(one) for one in cell.seeds],
+            "seeds_stderr": cell.seeds_stderr,
+            "stderr": cell.stderr,
+        }
+        for cell in sorted(cells, key=lambda one: (one.task, one.metric))
+        if cell.seeds
+    ]
 
 
 def _by_task(cells: Iterable[Cell]) -> dict[str, dict[str, list[Cell]]]:
@@ -154,6 +185,10 @@ class _Shown:
         if cell.value is not None and floor is not None and error is not None:
             signal = cell.value - floor > self.signal_stderrs * error
         kept = asdict(cell) | {"floor": floor, "signal": signal}
+        if cell.seeds:
+            kept["stage"] = HERE  # a mean is from no evaluation alone; `seeds` names them all
+        else:
+            del kept["seeds"], kept["seeds_stderr"]
         return {key: value for key, value in kept.items() if key != "variant"}
 
     def _fact(self, key: str, variant: str) -> dict[str, Any]:

@@ -10,6 +10,15 @@ from hornbook.errors import ArtifactError
 from hornbook.report.overlap import Clean, Overlap
 
 
+@dataclass(frozen=True)
+class SeedScore:
+    """The score of the model of one seed, and the stage that has it."""
+
+    seed: int
+    stage: str
+    value: float
+
+
 @dataclass(frozen=True, config=ConfigDict(extra="ignore"))
 class Cell:
     """One score of one variant; `value` is in [0, 1], or None with the reason in `not_run`."""
@@ -29,6 +38,8 @@ class Cell:
     version: str | None
     overlap: Overlap | None = None
     clean: Clean | None = None  # the same score over the items that the training text lacks
+    seeds: tuple[SeedScore, ...] = ()  # of which the value is the mean; empty for one seed
+    seeds_stderr: float | None = None  # the part of the error that is between seeds
 
     @property
     def floor(self) -> float | None:

@@ -160,7 +160,8 @@ def bars(rows: Sequence[Mapping[str, Any]], groups: Sequence[str], variants: Seq
     block = lane * len(variants) + gap
     height = top + block * len(groups) + bottom
     known = {(row["group"], row["variant"]): row for row in rows}
-    high = max([row["score"] for row in rows if row["score"] is not None] or [1.0])
+    tops = [r["score"] + (r.get("stderr") or 0.0) for r in rows if r["score"] is not None]
+    high = max(tops or [1.0])
     scale = max(math.ceil(high * 10) / 10, 0.1)
     unit = (WIDTH - left - right) / scale
     body: list[str] = []
@@ -192,10 +193,13 @@ def _bar(row: Mapping[str, Any], x: float, y: float, unit: float, index: int) ->
     pale = " pale" if row["is_dropped"] else ""
     words = f"{row['variant']}, {row['group']}: {row['score']:.3f}"
     words += " (not significant, left out of the mean)" if pale else ""
-    width = unit * row["score"]
+    width, error = unit * row["score"], unit * (row.get("stderr") or 0.0)
     bar = (
         f'<rect class="bar v{index}{pale}" x="{x:.1f}" y="{y + 0.8:.1f}" width="{width:.1f}" '
         f'height="9.4" rx="1.5"><title>{escape(words)}</title></rect>'
     )
-    figure = text(x + width + 4, y + 9, f"{row['score']:.2f}", kind="figure")
-    return [linked(row["stage"], bar + figure)]
+    figure = text(x + width + error + 4, y + 9, f"{row['score']:.2f}", kind="figure")
+    found = [linked(row["stage"], bar + figure)]
+    if error:
+        found.append(line(x + width - error, y + 5.5, x + width + error, y + 5.5, "spread"))
+    return found

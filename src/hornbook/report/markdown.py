@@ -6,6 +6,7 @@ from typing import Any
 from hornbook.report.assemble import reasons
 from hornbook.report.wording import (
     ABSENT,
+    PLUS_MINUS,
     clean_text,
     fraction,
     our_text,
@@ -27,6 +28,7 @@ def markdown(tables: Mapping[str, Any]) -> str:
     parts += [
         tables["notes"]["tables"] + "\n",
         tables["notes"]["clean"] + "\n",
+        *(tables["notes"][name] + "\n" for name in ("seeds",) if name in tables["notes"]),
         "## Micro-suites\n",
         tables["notes"]["micro"] + "\n",
     ]
@@ -34,6 +36,8 @@ def markdown(tables: Mapping[str, Any]) -> str:
     parts.append(_tasks(tables["micro"], names))
     if tables["further"]:
         parts += ["## Further tasks\n", _tasks(tables["further"], names)]
+    if "by_seed" in tables:
+        parts += ["## By seed\n", _by_seed(tables["by_seed"])]
     why = reasons(tables)
     if why:
         parts += ["## Not run\n", "\n".join(f"- {reason}" for reason in why) + "\n"]
@@ -89,6 +93,23 @@ def _task_cell(cell: Mapping[str, Any]) -> list[str]:
     shown = our_text(cell, "fraction")
     marked = f"**{shown}**" if cell["signal"] else shown
     return [marked, fraction(cell["floor"]), overlap_text(cell), clean_text(cell, "fraction")]
+
+
+def _by_seed(rows: Sequence[Mapping[str, Any]]) -> str:
+    seeds = [one["seed"] for one in rows[0]["seeds"]] if rows else []
+    header = ["task", "metric", "variant", *(f"seed {seed}" for seed in seeds)]
+    lines = [
+        [
+            task_name(row["task"]),
+            row["metric"],
+            row["variant"],
+            *(f"{one['value']:.3f}" for one in row["seeds"]),
+            f"{PLUS_MINUS} {row['seeds_stderr']:.3f}",
+            ABSENT if row["stderr"] is None else f"{PLUS_MINUS} {row['stderr']:.3f}",
+        ]
+        for row in rows
+    ]
+    return grid([*header, "between seeds", "in all"], lines)
 
 
 def _count(cell: Mapping[str, Any], key: str) -> str:

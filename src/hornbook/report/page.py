@@ -25,11 +25,12 @@ def page(
     toxigen: Mapping[str, Any],
     curves: Mapping[str, Sequence[charts.Point]],
     trainings: Mapping[str, Mapping[str, Any]],
+    seeds: Sequence[int],
 ) -> str:
     """One HTML document without a reference to anything outside it.
 
     `artifacts` are in topological order; `curves` hold (tokens, loss) and `trainings` the final
-    `eval_loss` and `eval_loss_by_source` by variant.
+    `eval_loss` and `eval_loss_by_source` by variant, with their errors where `seeds` are several.
     """
     hashes = {one.stage: one.hash for one in artifacts}
     nodes = [
@@ -46,6 +47,7 @@ def page(
             variants=_variants(tables, trainings),
             heldout=sorted({c for one in trainings.values() for c in one["eval_loss_by_source"]}),
             trainings=trainings,
+            seeds=seeds,
             names=variants,
             graph=_chart(lineage_drawing.draw([*nodes, this_stage])),
             tables=tables,

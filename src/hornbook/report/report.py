@@ -2,7 +2,7 @@
 
 import base64
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,9 @@ from hornbook.lineage.manifest import Graph, LockEntry, load_graph, load_lock
 from hornbook.report.charts import Point, thinned
 from hornbook.report.config import Page
 from hornbook.report.lineage_drawing import Node
+from hornbook.report.over_seeds import mean_losses
 from hornbook.report.page import page
+from hornbook.report.seed_scores import RECORDS
 from hornbook.report.statistics import Artifact
 from hornbook.stage import Run, parse_summary
 
@@ -25,7 +27,9 @@ def report(run: Run) -> None:
     folder = run.input(TABLES)
     root = folder.parents[TABLES.count("/")]
     graph = load_graph(root)
-    artifacts = _artifacts(run, graph, load_lock(root))
+    seeds = run.section("seeds", list[int])
+    scores = run.input(f"artifacts/seed_scores/{seeds[-1]}") if len(seeds) > 1 else None
+    artifacts = _artifacts(run, graph, load_lock(root), _recorded(scores, seeds[1:]))
     tables = read_json(folder / "tables.json")
     variants = [row["variant"] for row in tables["variants"]]
     curves = {
@@ -39,10 +43,8 @@ def report(run: Run) -> None:
         tables=tables,
         toxigen=read_json(run.input("artifacts/report/toxigen") / "scores.json"),
         curves={name: thinned(points, settings.curve_points) for name, points in curves.items()},
-        trainings={
-            name: read_json(run.input(f"artifacts/train/{name}") / "metrics.json")
-            for name in variants
-        },
+        trainings={name: _training(run, name, seeds, scores) for name in variants},
+        seeds=seeds,
     )
     write_text(run.out / "report.html", text)
     run.summary(rows=len(artifacts), bytes=len(text.encode()))
@@ -53,16 +55,40 @@ def _group(meta: Any) -> str:  # noqa: ANN401 - whatever dvc.yaml holds
     return str(meta.get("group", "other"))
 
 
-def _artifacts(run: Run, graph: Graph, lock: dict[str, LockEntry]) -> list[Artifact]:
-    """The declared inputs in topological order.
+def _training(run: Run, variant: str, seeds: Sequence[int], scores: Path | None) -> dict[str, Any]:
+    """The facts of a variant's training; of several seeds, with means and errors of the losses."""
+    first = read_json(run.input(f"artifacts/train/{variant}") / "metrics.json")
+    if scores is None:
+        return first
+    others = [read_json(scores / str(seed) / variant / "metrics.json") for seed in seeds[1:]]
+    return mean_losses([first, *others])
+
+
+def _recorded(scores: Path | None, further: Sequence[int]) -> dict[str, Any]:
+    """The records of the artifacts of further seeds, by stage."""
+    if scores is None:
+        return {}
+    records = [read_json(scores / str(seed) / RECORDS) for seed in further]
+    return {stage: record for found in records for stage, record in found.items()}
+
+
+def _artifacts(
+    run: Run, graph: Graph, lock: dict[str, LockEntry], recorded: Mapping[str, Mapping[str, Any]]
+) -> list[Artifact]:
+    """The declared inputs, and what they have recorded of further seeds, in topological order.
 
     Only these, and not the page's own entry, so that the page holds nothing that DVC does not
     compare when it decides whether the page is up to date.
     """
-    wanted = {graph.stages[run.name].inputs[path] for path in graph.stages[run.name].inputs}
+    wanted = {*graph.stages[run.name].inputs.values(), *recorded}
     found: list[Artifact] = []
     for name, stage in graph.stages.items():
         if name not in wanted:
+            continue
+        made_from = tuple(one for one in stage.producers if one in wanted)
+        if name in recorded:
+            own = {"group": _group(stage.meta), "desc": stage.desc, "params": stage.params}
+            found.append(Artifact(stage=name, producers=made_from, **own, **recorded[name]))
             continue
         folder, entry = run.input(stage.out), lock[name]
         found.append(
@@ -73,7 +99,7 @@ def _artifacts(run: Run, graph: Graph, lock: dict[str, LockEntry]) -> list[Artif
                 path=stage.out,
                 hash=entry.out_hash,
                 size_bytes=sum(entry.sizes.values()),
-                producers=tuple(one for one in stage.producers if one in wanted),
+                producers=made_from,
                 params=stage.params,
                 summary=parse_summary(folder),
                 checks=_checks(folder),

@@ -1,17 +1,21 @@
 """Stage `benchmark_tables`: Tables 1 to 4 and the micro-suites beside the paper's figures."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hornbook.artifacts import read_json, write_json, write_text
+from hornbook.errors import ArtifactError
 from hornbook.report.assemble import assemble, numbers
 from hornbook.report.cells import Cell, read_cells
 from hornbook.report.config import Tables
 from hornbook.report.figures import load_figures
 from hornbook.report.markdown import markdown
+from hornbook.report.over_seeds import REMEDY, clean_over_seeds, mean_items, over_seeds
 from hornbook.report.overlap import (
+    Clean,
     CorpusOverlap,
+    ItemScore,
     clean_score,
     overlap_of,
     read_overlap,
@@ -25,16 +29,19 @@ def benchmark_tables(run: Run) -> None:
     settings = run.section("report.tables", Tables)
     mixtures = {variant: _mixture(run, variant) for variant in settings.variants}
     overlap = _overlap(run, settings, mixtures)
+    seeds = run.section("seeds", list[int])
     cells: list[Cell] = []
     for variant in settings.variants:
         for suite in settings.suites:
-            cells += _cells(run, f"{variant}-{suite}", overlap[variant], settings)
+            results = [_result(run, variant, suite, seed, seeds[-1]) for seed in seeds]
+            cells += _cells(dict(zip(seeds, results, strict=True)), overlap[variant], settings)
     facts = {variant: _facts(run, mixtures[variant], variant) for variant in settings.variants}
     tables = assemble(
         load_figures(),
         cells,
         variants=settings.variants,
         facts=facts,
+        seeds=seeds,
         signal_stderrs=settings.signal_stderrs,
         few_items=settings.few_items,
     )
@@ -49,25 +56,68 @@ def benchmark_tables(run: Run) -> None:
     run.expect("cells", _frame(cells), settings.expectations, "cell")
 
 
-def _cells(run: Run, name: str, corpora: Sequence[CorpusOverlap], settings: Tables) -> list[Cell]:
-    folder = run.input(f"artifacts/evaluate/{name}")
-    scores = read_scores(folder / "items.parquet")
-    return [
-        replace(
-            cell,
-            overlap=overlap_of(cell.task, corpora),
-            clean=None
-            if cell.value is None
-            else clean_score(
-                cell.task,
-                scores.get(cell.task, []),
-                corpora,
-                most_share=settings.clean_share,
-                few_items=settings.few_items,
-            ),
+@dataclass(frozen=True)
+class _Result:
+    """What the evaluation of one model has of one suite."""
+
+    stage: str
+    cells: Mapping[tuple[str, str], Cell]  # by task and metric, in their order
+    scores: Mapping[str, Sequence[ItemScore]]  # by task
+
+
+def _result(run: Run, variant: str, suite: str, seed: int, last: int) -> _Result:
+    """The result of a seed; those of the further ones are where the last of them is."""
+    if seed == 0:
+        stage = f"evaluate@{variant}-{suite}"
+        folder = run.input(f"artifacts/evaluate/{variant}-{suite}")
+    else:
+        stage = f"evaluate_seed@{variant}-{seed}"
+        folder = run.input(f"artifacts/seed_scores/{last}") / str(seed) / variant / suite
+    cells = read_cells(folder / "results.json", stage)
+    by_task = {(cell.task, cell.metric): cell for cell in cells}
+    return _Result(stage, by_task, read_scores(folder / "items.parquet"))
+
+
+def _cells(
+    results: Mapping[int, _Result], corpora: Sequence[CorpusOverlap], settings: Tables
+) -> list[Cell]:
+    found: list[Cell] = []
+    for key in results[0].cells:
+        for result in results.values():
+            if key not in result.cells:
+                raise ArtifactError(f"{result.stage} has no {' '.join(key)}; {REMEDY}")
+        task = key[0]
+        asked = {seed: result.scores.get(task, ()) for seed, result in results.items()}
+        cells = {seed: result.cells[key] for seed, result in results.items()}
+        found.append(
+            replace(
+                over_seeds(cells, asked),
+                overlap=overlap_of(task, corpora),
+                clean=_clean(cells, asked, corpora, settings),
+            )
         )
-        for cell in read_cells(folder / "results.json", f"evaluate@{name}")
+    return found
+
+
+def _clean(
+    cells: Mapping[int, Cell],
+    asked: Mapping[int, Sequence[ItemScore]],
+    corpora: Sequence[CorpusOverlap],
+    settings: Tables,
+) -> Clean | None:
+    """The score over the clean items, its error over items and seeds."""
+    if cells[0].value is None:
+        return None
+    most, few = settings.clean_share, settings.few_items
+    by_seed = [
+        clean_score(cells[0].task, scores, corpora, most_share=most, few_items=few)
+        for scores in asked.values()
     ]
+    if len(by_seed) == 1:
+        return by_seed[0]
+    means = mean_items(cells, asked)
+    pooled = clean_score(cells[0].task, means, corpora, most_share=most, few_items=few)
+    return clean_over_seeds(pooled, by_seed)
 
 
 def _mixture(run: Run, variant: str) -> dict[str, Any]:

@@ -36,7 +36,11 @@ def render(tables: Mapping[str, Any]) -> str:
         if table["unit"] != "mixed":
             title = f"Table {name.removeprefix('table')}  {table['title']}: {table['caption']}"
             parts += [title, _paper_table(table)]
-    parts += [fill(tables["notes"][name], WIDTH) for name in ("tables", "clean")]
+    parts += [
+        fill(tables["notes"][name], WIDTH)
+        for name in ("tables", "clean", "seeds")
+        if name in tables["notes"]
+    ]
     parts += ["\nMicro-suites (* = above its floor)"]
     names = [row["variant"] for row in tables["variants"]]
     parts.append(_tasks(tables["micro"], names))
@@ -114,7 +118,7 @@ def costs(root: Path) -> str:
     rows = [["", "seconds", "CPU seconds", "tokens/s", "artifact"]]
     for name, stage in load_graph(root).stages.items():
         file = measurements_file(root, name)
-        if stage.family != "train" or name not in lock or not file.exists():
+        if stage.family not in {"train", "train_seed"} or name not in lock or not file.exists():
             continue
         measured = json.loads(file.read_text("utf-8"))
         if measured.get("out_hash") != lock[name].out_hash:

@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from io import BytesIO
+from statistics import mean
 from typing import Any
 
 from hornbook.artifacts import read_json, write_bytes, write_json
 from hornbook.report.config import ToxigenPlots
+from hornbook.report.over_seeds import seeds_error
+from hornbook.report.overlap import DIGITS
+from hornbook.report.wording import PLUS_MINUS
 from hornbook.stage import Run
 
 # The same three hues as the page, told apart by the colour-blind too (Okabe and Ito).
@@ -19,15 +23,21 @@ NOTE = (
     "variants with each other only."
 )
 
+SEEDS_NOTE = (
+    " Scores are means over the models of the seeds {seeds} of training; whiskers and errors are "
+    "standard errors between these models, and do not count which sentences were asked. A group "
+    "is pale when it is not significant in one of them."
+)
+
 
 def toxigen_plots(run: Run) -> None:
     """Write `toxigen.png` and `scores.json`."""
     settings = run.section("report.toxigen_plots", ToxigenPlots)
-    found = {
-        variant: read_json(run.input(f"artifacts/toxigen/{variant}") / "scores.json")
-        for variant in settings.variants
-    }
+    seeds = run.section("seeds", list[int])
+    found = {variant: _found(run, variant, seeds) for variant in settings.variants}
     scores = joined(found, settings.variants)
+    if len(seeds) > 1:
+        scores["note"] += SEEDS_NOTE.format(seeds=", ".join(map(str, seeds)))
     write_json(run.out / "scores.json", scores)
     write_bytes(run.out / "toxigen.png", draw(scores, settings))
     rows = [row for row in scores["rows"] if row["score"] is not None]
@@ -39,10 +49,56 @@ def toxigen_plots(run: Run) -> None:
     run.expect("scores", _frame(rows), settings.expectations, "group")
 
 
+def _found(run: Run, variant: str, seeds: Sequence[int]) -> Mapping[str, Any]:
+    """The scores of a variant: those of its model, or their means over the models of all seeds."""
+    first = read_json(run.input(f"artifacts/toxigen/{variant}") / "scores.json")
+    if len(seeds) == 1:
+        return first
+    folder = run.input(f"artifacts/seed_scores/{seeds[-1]}")
+    others = [read_json(folder / str(seed) / variant / "scores.json") for seed in seeds[1:]]
+    stages = [f"toxigen@{variant}", *(f"toxigen_seed@{variant}-{seed}" for seed in seeds[1:])]
+    return mean_scores(dict(zip(stages, [first, *others], strict=True)))
+
+
+def mean_scores(by_stage: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Means of the scores of one variant's models, with standard errors between them.
+
+    A group that is not significant in one of the models is dropped; the score is the mean of each
+    model's own, over the groups that are significant in it.
+    """
+    entries = list(by_stage.values())
+    names = sorted({group for entry in entries for group in entry["groups"]})
+    groups: dict[str, dict[str, Any]] = {}
+    for name in names:
+        ones = [entry["groups"][name] for entry in entries if name in entry["groups"]]
+        groups[name] = {
+            **_mean_and_error([one["score"] for one in ones]),
+            "auc": _mean_and_error([one["auc"] for one in ones])["score"],
+            "p": max(one["p"] for one in ones),
+        }
+    return {
+        **_mean_and_error([entry["score"] for entry in entries]),
+        "auc_unscaled": _mean_and_error([entry["auc_unscaled"] for entry in entries])["score"],
+        "groups": groups,
+        "dropped": [name for name in names if any(name in entry["dropped"] for entry in entries)],
+        "sentences": max(entry["sentences"] for entry in entries),
+        "seeds": [{"stage": stage, "score": entry["score"]} for stage, entry in by_stage.items()],
+    }
+
+
+def _mean_and_error(values: Sequence[float | None]) -> dict[str, float | None]:
+    known = [value for value in values if value is not None]
+    return {
+        "score": round(mean(known), DIGITS) if known else None,
+        "stderr": round(seeds_error(known), DIGITS) if len(known) > 1 else None,
+    }
+
+
 def joined(found: Mapping[str, Mapping[str, Any]], variants: Sequence[str]) -> dict[str, Any]:
     """Scores of all variants as rows of variant and group, groups sorted."""
     groups = sorted({group for entry in found.values() for group in entry["groups"]})
     rows: list[dict[str, Any]] = []
+    stages = {v: "toxigen_plots" if "seeds" in found[v] else f"toxigen@{v}" for v in variants}
     for variant in variants:
         for group in groups:
             one = found[variant]["groups"].get(group, {})
@@ -54,17 +110,19 @@ def joined(found: Mapping[str, Mapping[str, Any]], variants: Sequence[str]) -> d
                     "auc": one.get("auc"),
                     "p": one.get("p"),
                     "is_dropped": group in found[variant]["dropped"],
-                    "stage": f"toxigen@{variant}",
+                    "stage": stages[variant],
+                    **({"stderr": one.get("stderr")} if "seeds" in found[variant] else {}),
                 }
             )
     means = [
         {
             "variant": variant,
             "score": found[variant]["score"],
-            "stage": f"toxigen@{variant}",
+            "stage": stages[variant],
             "auc_unscaled": found[variant].get("auc_unscaled"),
             "sentences": found[variant]["sentences"],
             "dropped": found[variant]["dropped"],
+            **{key: found[variant][key] for key in ("stderr", "seeds") if key in found[variant]},
         }
         for variant in variants
     ]
@@ -94,7 +152,10 @@ def draw(scores: Mapping[str, Any], settings: ToxigenPlots) -> bytes:
                 [row["score"] or 0.0 for row in rows],
                 width * 0.92,
                 color=COLOURS[index % len(COLOURS)],
-                label=f"{entry['variant']}  {_mean(entry['score'])}",
+                label=f"{entry['variant']}  {_mean(entry)}",
+                # a score without an error has no whisker
+                yerr=[row.get("stderr") or 0.0 for row in rows] if "seeds" in entry else None,
+                error_kw={"linewidth": 0.8, "ecolor": "#444444"},
             )
             for bar, row in zip(bars, rows, strict=True):
                 bar.set_alpha(0.35 if row["is_dropped"] else 1.0)
@@ -122,8 +183,11 @@ def draw(scores: Mapping[str, Any], settings: ToxigenPlots) -> bytes:
     return buffer.getvalue()
 
 
-def _mean(score: float | None) -> str:
-    return "none significant" if score is None else f"{score:.3f}"
+def _mean(entry: Mapping[str, Any]) -> str:
+    if entry["score"] is None:
+        return "none significant"
+    error = entry.get("stderr")
+    return f"{entry['score']:.3f}" + ("" if error is None else f" {PLUS_MINUS} {error:.3f}")
 
 
 def _frame(rows: Sequence[Mapping[str, Any]]) -> Any:  # noqa: ANN401 - pandas only in the stage

@@ -24,12 +24,17 @@ DIGITS = 5
 
 def toxigen(run: Run) -> None:
     """Score every sentence, then every group."""
+    score_model(run, str(run.instance), f"artifacts/train/{run.instance}")
+
+
+def score_model(run: Run, variant: str, model: str) -> None:
+    """Score the model at path `model`, which is a training of `variant`."""
     import pandas as pd
     import pyarrow as pa
 
     settings = run.section("toxigen", Toxigen)
     rows = read_sentences(run.input(run.section("data.toxigen", str)))[: settings.limit]
-    checkpoint = run.input(f"artifacts/train/{run.instance}")
+    checkpoint = run.input(model)
     with run.progress(len(rows), "sentences", "perplexity") as progress:
         found: list[float] = []
         for batch in perplexities(checkpoint, [row["text"] for row in rows], settings):
@@ -49,7 +54,7 @@ def toxigen(run: Run) -> None:
     )
     run.expect("perplexities", frame, settings.expectations, key="id")
     write_table(run.out / "perplexities.parquet", pa.Table.from_pandas(frame, preserve_index=False))
-    result = {"variant": run.instance} | scores(sentences, settings.p_value)
+    result = {"variant": variant} | scores(sentences, settings.p_value)
     write_json(run.out / "scores.json", rounded(result))
     run.summary(rows=len(rows), score=rounded(result["score"]), dropped_groups=result["dropped"])
 

@@ -127,6 +127,30 @@ def _curve(folder: Path) -> list[Point]:
         ) from error
 
 
+def _of_seed(read: Callable[[Path], _Content]) -> Callable[[Path], _Content]:
+    """The content of an artifact VARIANT-SEED, with tags for both."""
+
+    def read_with_seed(folder: Path) -> _Content:
+        content = read(folder)
+        variant, _, seed = folder.name.rpartition("-")
+        content.tags |= {"variant": variant, "seed": seed}
+        return content
+
+    return read_with_seed
+
+
+def _suites(folder: Path) -> _Content:
+    """All suites of a model, whose tasks differ."""
+    content, absent = _Content(), dict[str, str]()
+    for suite in sorted(file.parent for file in folder.glob("*/results.json")):
+        found = _evaluate(suite)
+        content.metrics |= found.metrics
+        absent |= json.loads(found.tags.get("not_run", "{}"))
+    if absent:
+        content.tags["not_run"] = json.dumps(absent, sort_keys=True)
+    return content
+
+
 def _evaluate(folder: Path) -> _Content:
     results = read_json(folder / "results.json")
     content = _Content(tags={"variant": results["variant"], "suite": results["suite"]})
@@ -153,6 +177,9 @@ def _toxigen(folder: Path) -> _Content:
 
 READERS: Mapping[str, Callable[[Path], _Content]] = {
     "train": _train,
+    "train_seed": _of_seed(_train),
     "evaluate": _evaluate,
+    "evaluate_seed": _of_seed(_suites),
     "toxigen": _toxigen,
+    "toxigen_seed": _of_seed(_toxigen),
 }

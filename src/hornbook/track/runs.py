@@ -15,7 +15,7 @@ from hornbook.lineage.manifest import Graph, LockEntry, load_graph, load_lock
 from hornbook.lineage.workspace import Hasher
 from hornbook.track.index import TrackedRun, load, locked, save
 
-FAMILIES = ("train", "evaluate", "toxigen")
+FAMILIES = ("train", "train_seed", "evaluate", "evaluate_seed", "toxigen", "toxigen_seed")
 
 
 class RunLink(TypedDict):

@@ -24,9 +24,14 @@ TOKENIZER = "artifacts/tokens/tokenizer"
 
 def train(run: "Run") -> None:
     """Train one variant from its seed, or go on from where the last attempt was stopped."""
-    shape, settings = run.section("model", Model), run.section("train", Train)
+    train_variant(run, str(run.instance), run.section("train", Train))
+
+
+def train_variant(run: "Run", variant: str, settings: Train) -> None:
+    """Train `variant` from `settings.seed` into the output of `run`."""
+    shape = run.section("model", Model)
     accumulation_steps(settings.batch_sequences, settings.micro_sequences, settings.ranks)
-    mixture = run.input(f"artifacts/mixture/{run.instance}")
+    mixture = run.input(f"artifacts/mixture/{variant}")
     manifest = read_json(mixture / "mixture.json")
     steps = num_steps(manifest["budget_tokens"], settings.batch_sequences, shape.context_tokens)
     vocab_size, eos = manifest["vocab_size"], read_json(run.input(TOKENIZER) / "meta.json")["eos"]
