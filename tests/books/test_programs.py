@@ -4,7 +4,7 @@ import pytest
 
 from hornbook.books.code import parses, programs, prose, runnable
 from hornbook.sandbox.config import Sandbox
-from hornbook.sandbox.sandbox import run_program
+from hornbook.sandbox.sandbox import Program, run_program
 from tests.made_run import conf
 
 LIMITS = Sandbox(**(conf("books")["corpus"]["programs"]["sandbox"] | {"mode": "rlimit"}))
@@ -52,7 +52,7 @@ CHECKED = "def add(x):\n    return x + 1\n\nassert add(1) == {result}\n"
 def test_checks_and_stated_results_prove_a_program(text: str, outcome: str) -> None:
     code = runnable(text)
     assert code is not None
-    assert run_program(code, (), LIMITS).outcome == outcome
+    assert run_program(Program(code), LIMITS).outcome == outcome
 
 
 def test_a_text_without_python_has_nothing_to_run() -> None:

@@ -10,53 +10,130 @@ import yaml
 from hornbook.evaluate.items import load
 from hornbook.sandbox import sandbox
 from hornbook.sandbox.config import Sandbox
-from hornbook.sandbox.sandbox import missing, run_program, run_programs
+from hornbook.sandbox.sandbox import Program, missing, run_program, run_programs
 
 ROOT = Path(__file__).resolve().parents[2]
 CONF = yaml.safe_load((ROOT / "conf" / "evaluate" / "sample.yaml").read_text())["sandbox"]
 LIMITS = Sandbox(**CONF | {"cpu_seconds": 2, "wall_seconds": 2.0})
+PATIENT = Sandbox(**CONF | {"cpu_seconds": 20, "wall_seconds": 20.0})
 TESTS = ["assert f(2) == 4"]
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
 
+def judged(source, tests=TESTS, reference="", limits=PATIENT):
+    return run_program(Program(source, tests, reference), limits)
+
+
 def test_a_right_program_passes_and_a_wrong_one_fails():
-    assert run_program("def f(x): return x * 2", TESTS, LIMITS).outcome == "passed"
-    wrong = run_program("def f(x): return x * 3", TESTS, LIMITS)
+    assert judged("def f(x): return x * 2").outcome == "passed"
+    wrong = judged("def f(x): return x * 3")
     assert (wrong.outcome, wrong.detail.split()[0]) == ("failed", "AssertionError")
 
 
 @pytest.mark.parametrize(
     ("program", "told"),
     [
-        ("import os; os._exit(0)", ""),
-        ("import sys; sys.exit(0)", "SystemExit"),
-        ("import os; os.write(1, b'passed'); os._exit(0)", ""),
-        ("x = bytearray(10**10)", "MemoryError"),
-        ("import socket; socket.create_connection(('127.0.0.1', 22), 1)", "OSError"),
-        ("open('/program/x', 'w')", "OSError"),
-        ("open('/usr/x', 'w')", "OSError"),
-        ("import os; assert os.environ.get('HOME') or os.environ.get('PATH')", "AssertionError"),
-        ("open('/root/.bashrc')", "FileNotFoundError"),
-        ("import os; os.listdir('/home')", "FileNotFoundError"),
-        ("import os; os.kill(os.getppid(), 9); os._exit(0)", ""),
-    ],
-    ids=[
-        "exit before the tests",
-        "sys.exit before the tests",
-        "prints the verdict",
-        "memory bomb",
-        "opens a socket",
-        "writes beside itself",
-        "writes into the system",
-        "reads the environment",
-        "reads a home",
-        "reads all homes",
-        "signals its parent",
+        pytest.param(program, told, id=name)
+        for name, program, told in (
+            ("exit before the tests", "import os; os._exit(0)", ""),
+            ("sys.exit before the tests", "import sys; sys.exit(0)", "SystemExit"),
+            ("prints the verdict", "import os; os.write(1, b'passed'); os._exit(0)", ""),
+            ("memory bomb", "x = bytearray(10**10)", "MemoryError"),
+            (
+                "opens a socket",
+                "import socket; socket.create_connection(('127.0.0.1', 22), 1)",
+                "OSError",
+            ),
+            ("writes beside the checker", "open('/checker/x', 'w')", "OSError"),
+            ("writes into the system", "open('/usr/x', 'w')", "OSError"),
+            ("writes outside", "open('/x', 'w').write('x')\nopen('/../../home/x', 'w')", "Error"),
+            (
+                "deletes files",
+                (
+                    "import os, shutil; shutil.rmtree('/usr/share/doc', ignore_errors=True)\n"
+                    "assert not os.path.exists('/usr/share/doc')"
+                ),
+                "AssertionError",
+            ),
+            (
+                "reads the environment",
+                "import os; assert os.environ.get('HOME') or os.environ.get('PATH')",
+                "AssertionError",
+            ),
+            ("reads a home", "open('/root/.bashrc')", "FileNotFoundError"),
+            ("reads all homes", "import os; os.listdir('/home')", "FileNotFoundError"),
+            ("reads other processes", "open('/proc/1/environ')", "FileNotFoundError"),
+            ("signals its parent", "import os; os.kill(os.getppid(), 9); os._exit(0)", ""),
+            ("ends as the tests call it", "def f(x):\n    import os; os._exit(0)", "ended before"),
+            ("exits as the tests call it", "def f(x): raise SystemExit(0)", "SystemExit"),
+            (
+                "equals everything",
+                "class E(int):\n    def __eq__(self, other): return True\ndef f(x): return E(5)",
+                "AssertionError",
+            ),
+            (
+                "an object that equals everything",
+                "class E:\n    def __eq__(self, other): return True\ndef f(x): return E()",
+                "AssertionError",
+            ),
+            (
+                "replaces builtins",
+                (
+                    "import builtins\nbuiltins.AssertionError = None\n"
+                    "builtins.int.__eq__ = lambda a, b: True"
+                ),
+                "TypeError",
+            ),
+            (
+                "answers with more names than were asked for",
+                (
+                    "import __main__, builtins\n"
+                    "class D(dict):\n    def items(self): return [('f', f), ('__builtins__', {})]\n"
+                    "def f(x): return 5\n__builtins__ = {'abs': lambda x: 4}"
+                ),
+                "AssertionError",
+            ),
+            (
+                "patches the checker",
+                (
+                    "import sys\nchecker = sys.modules['__main__']\n"
+                    "checker.judge = lambda *_: 'passed'\nchecker.os._exit = lambda code: None\n"
+                    "def f(x): return 5"
+                ),
+                "AssertionError",
+            ),
+            (
+                "writes the verdict to every descriptor",
+                (
+                    "import os\nfor d in range(64):\n    try: os.write(d, b'passed')\n"
+                    "    except OSError: pass\nos._exit(0)"
+                ),
+                "",
+            ),
+            (
+                "looks for the tests",
+                (
+                    "import os\nfor d in range(64):\n"
+                    "    try:\n        os.lseek(d, 0, 0)\n"
+                    "        if b'assert' in os.read(d, 9999): found = True\n"
+                    "    except OSError: pass\nfound"
+                ),
+                "NameError",
+            ),
+            (
+                "traces its parent",
+                (
+                    "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+                    "assert libc.ptrace(16, 1, 0, 0) == 0, ctypes.get_errno()"
+                ),
+                "AssertionError 1",
+            ),
+        )
     ],
 )
 def test_harm_fails(program, told):
-    verdict = run_program(program, TESTS, LIMITS)
+    verdict = judged(program)
     assert verdict.outcome != "passed"
     assert told in verdict.detail or "refused" in verdict.detail
 
@@ -73,7 +150,7 @@ def test_harm_fails(program, told):
 )
 def test_nothing_outlives_its_limit(program):
     started = time.monotonic()
-    assert run_program(program, TESTS, LIMITS).outcome != "passed"
+    assert judged(program, limits=LIMITS).outcome != "passed"
     assert time.monotonic() - started < LIMITS.wall_seconds + 6
     deadline = time.monotonic() + 10
     while running() and time.monotonic() < deadline:
@@ -88,7 +165,7 @@ def running() -> list[str]:
 
 
 def test_verdicts_keep_the_order_of_their_programs():
-    programs = [(f"def f(x): return {n}", ["assert f(0) == 1"]) for n in (1, 0, 1, 0)]
+    programs = [Program(f"def f(x): return {n}", ["assert f(0) == 1"]) for n in (1, 0, 1, 0)]
     outcomes = [verdict.outcome for verdict in run_programs(programs, LIMITS, 2)]
     assert outcomes == ["passed", "failed", "passed", "failed"]
 
@@ -98,7 +175,7 @@ def test_without_bubblewrap_it_refuses_and_says_what_to_install(monkeypatch):
     monkeypatch.setattr(sandbox.shutil, "which", lambda _: None)
     try:
         with pytest.raises(sandbox.SandboxError, match="apt-get install bubblewrap"):
-            run_program("", [], LIMITS)
+            judged("")
     finally:
         monkeypatch.undo()
         missing.cache_clear()
@@ -108,8 +185,57 @@ def test_without_bubblewrap_it_refuses_and_says_what_to_install(monkeypatch):
 @pytest.mark.parametrize(("name", "count"), [("humaneval", 164), ("mbpp", 427)])
 def test_canonical_solutions_of_published_benchmarks_pass(shared, name, count):
     rows = load(name, shared)["test"]
-    limits = Sandbox(**CONF | {"cpu_seconds": 20, "wall_seconds": 20.0})
-    programs = [(row["prompt"] + row["canonical"], row["tests"]) for row in rows]
-    verdicts = run_programs(programs, limits, 2)
+    whole = [row["prompt"] + row["canonical"] for row in rows]
+    programs = [Program(one, row["tests"], one) for one, row in zip(whole, rows, strict=True)]
+    verdicts = run_programs(programs, PATIENT, 2)
     failed = [r["id"] for r, v in zip(rows, verdicts, strict=True) if v.outcome != "passed"]
     assert (len(rows), failed) == (count, [])
+
+
+def test_what_a_program_calls_a_builtin_does_not_reach_its_tests():
+    cheat = "def f(x): return 9\ndef abs(x): return 0\nfloat = lambda x: 4.0"
+    told = judged(cheat, ["assert abs(float(f(2)) - 4) < 1e-6"])
+    assert told.outcome == "failed"
+    own = "def sum(a, b): return a + b"
+    assert judged(own, ["assert sum(1, 2) == 3"], reference=own).outcome == "passed"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "None", "True", "-1", "10**400", "0.1", "float('inf')", "1j", "'a\\ud800'", "b'x'",
+        "[1, (2, {'a': {3}})]", "frozenset({1})", "range(3)", "{1: [2]}", "''", "[]",
+    ],
+)  # fmt: skip
+def test_plain_values_pass_both_ways(value):
+    told = judged("def same(x): return x", [f"v = {value}", "w = same(v)",
+                                            "assert (w, type(w)) == (v, type(v)), w"])  # fmt: skip
+    assert told.outcome == "passed", told
+
+
+def test_instances_iterators_and_errors_of_a_program_can_be_used():
+    program = (
+        "from collections import Counter\n"
+        "class Pair:\n    def __init__(self, a, b): self.a, self.b = a, b\n"
+        "def longest(pairs): return max(pair.b - pair.a for pair in pairs)\n"
+        "def squares(n): return (k * k for k in range(n))\n"
+        "def counts(text): return Counter(text)\n"
+        "def fail(): raise KeyError('x')\n"
+        "LIMIT = 3\n"
+    )
+    tests = [
+        "assert longest([Pair(1, 5), Pair(2, 3)]) == 4",
+        "assert Pair(7, 8).a == 7",
+        "assert list(squares(LIMIT)) == [0, 1, 4]",
+        "assert counts('aab') == {'a': 2, 'b': 1}",
+        "try: fail(); assert False",
+        "except KeyError: pass",
+    ]
+    assert judged(program, tests).outcome == "passed"
+
+
+def test_nothing_of_a_program_stays_on_the_machine(tmp_path):
+    before = {path for path in Path("/tmp").iterdir() if "hornbook-checker" not in path.name}
+    judged("open('/tmp/left-behind', 'w').write('x')\ndef f(x): return 4")
+    after = {path for path in Path("/tmp").iterdir() if "hornbook-checker" not in path.name}
+    assert not any(path.name == "left-behind" for path in after - before)

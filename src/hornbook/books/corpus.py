@@ -12,7 +12,7 @@ from hornbook.artifacts import read_documents, read_table, write_documents
 from hornbook.books.code import runnable
 from hornbook.books.config import Corpus, Programs
 from hornbook.books.quality import Answered, Reason, judge
-from hornbook.sandbox.sandbox import missing, run_programs
+from hornbook.sandbox.sandbox import Program, missing, run_programs
 from hornbook.seeds import stream
 from hornbook.stage import Run
 from hornbook.teacher.procedural import MODEL
@@ -101,7 +101,9 @@ def run_sample(run: Run, settings: Programs, model: str) -> tuple[frozenset[str]
     with run.progress(len(chosen), "books", "running programs") as bar:
         for start in range(0, len(chosen), AT_ONCE):
             part = chosen[start : start + AT_ONCE]
-            verdicts = run_programs([(code, ()) for _, code in part], limits, run.runtime.workers)
+            verdicts = run_programs(
+                [Program(code) for _, code in part], limits, run.runtime.workers
+            )
             failing |= {
                 id_ for (id_, _), verdict in zip(part, verdicts, strict=True)
                 if verdict.outcome != "passed"

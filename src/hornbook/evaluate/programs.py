@@ -8,7 +8,7 @@ from hornbook.evaluate.config import Evaluate
 from hornbook.evaluate.items import Row, load
 from hornbook.evaluate.lm import HornbookLM
 from hornbook.evaluate.scoring import Cell, Scored, empty_cell, make_cell
-from hornbook.sandbox.sandbox import missing, run_programs
+from hornbook.sandbox.sandbox import Program, missing, run_programs
 
 STOPS = [
     "\ndef ",
@@ -41,7 +41,8 @@ def run_programs_task(
     prompts = [row["prompt"].rstrip("\n") for row in rows]  # a final newline zeroes the score
     written = lm.generate(prompts, [STOPS] * len(rows))
     programs = [
-        (p + text, row["tests"]) for p, text, row in zip(prompts, written, rows, strict=True)
+        Program(p + text, row["tests"], p + row["canonical"])
+        for p, text, row in zip(prompts, written, rows, strict=True)
     ]
     verdicts = run_programs(programs, settings.sandbox, workers)
     scored = [

@@ -1,17 +1,20 @@
 """Run model-written code: no network, no home, no environment, nothing outside its own tmp.
 
-The program and its tests run as a child of a checker inside the sandbox (`checker.py`); only the
-checker can report, and a program that ends before its tests counts as failed.
+Inside, the tests are a process of their own and call the program's through a pipe (`checker.py`).
 """
 
+import atexit
 import os
-import resource
+import py_compile
+import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,10 +22,26 @@ from typing import Literal
 
 from hornbook.errors import SandboxError
 from hornbook.sandbox.config import Sandbox
+from hornbook.sandbox.names import names_for
+from hornbook.sandbox.syscalls import filter_program
 
 Outcome = Literal["passed", "failed", "timeout"]
 REMEDY = "install bubblewrap (apt-get install bubblewrap) and allow user namespaces"
-CHECKER = Path(__file__).with_name("checker.py")
+GRACE_SECONDS = 2.0  # for the checker to say that time is over
+
+
+@dataclass(frozen=True)
+class Program:
+    """Model-written Python and the statements that judge it.
+
+    The tests see plain values of what the program defines. They get the imports of `reference`, a
+    trusted solution, and a function of the program with the name of a builtin only where the
+    reference defines it too.
+    """
+
+    source: str
+    tests: Sequence[str] = ()
+    reference: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,15 +59,18 @@ def missing() -> str | None:
     if program is None:
         return f"no sandbox: {REMEDY}"
     probe = subprocess.run(
-        [*_bubblewrap(Path(tempfile.gettempdir())), interpreter(), "-I", "-S", "-c", ""],
+        [*_bubblewrap(), interpreter(), "-I", "-S", "-c", ""],
         capture_output=True,
         check=False,
     )
     return None if probe.returncode == 0 else f"no sandbox: bubblewrap cannot start; {REMEDY}"
 
 
-def _bubblewrap(work: Path) -> list[str]:
-    """The walls: system read-only, a private tmp, own namespaces, an empty environment."""
+def _bubblewrap() -> list[str]:
+    """The walls: system read-only, a private tmp, own namespaces, an empty environment.
+
+    There is no /proc inside: a program has no way to the process that judges it.
+    """
     command = [
         "bwrap",
         "--unshare-all",
@@ -63,9 +85,20 @@ def _bubblewrap(work: Path) -> list[str]:
     prefix = Path(sys.base_prefix).resolve()
     if not prefix.is_relative_to("/usr"):
         command += ["--ro-bind", str(prefix), str(prefix)]
-    command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--dir", "/program"]  # noqa: S108 - inside
-    command += ["--ro-bind", str(work), "/program", "--chdir", "/tmp"]  # noqa: S108 - inside
-    return command
+    command += ["--dev", "/dev", "--tmpfs", "/tmp", "--chdir", "/tmp"]  # noqa: S108 - inside
+    return [*command, "--ro-bind", str(checker().parent), "/checker"]
+
+
+@cache
+def checker() -> Path:
+    """The checker, compiled for the interpreter inside: parsing it takes longer than running it."""
+    folder = Path(tempfile.mkdtemp(prefix="hornbook-checker-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    made = folder / "checker.pyc"
+    source = Path(__file__).with_name("checker.py")
+    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    py_compile.compile(str(source), str(made), "checker.py", doraise=True, invalidation_mode=mode)
+    return made
 
 
 def interpreter() -> str:
@@ -75,74 +108,89 @@ def interpreter() -> str:
     return str(found if found.exists() else Path(sys.executable).resolve())
 
 
-def run_program(program: str, tests: Sequence[str], limits: Sandbox) -> Verdict:
-    """Whether a program passes its tests.
+def run_program(program: Program, limits: Sandbox) -> Verdict:
+    """Whether a program passes its tests; without tests, whether it runs to its end.
 
     Raises:
         SandboxError: There is no sandbox and the weaker mode was not asked for.
     """
     if limits.mode == "bubblewrap" and (why := missing()):
         raise SandboxError(why)
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        (work / "program.py").write_text(program, encoding="utf-8")
-        (work / "tests.py").write_text("\n".join(tests), encoding="utf-8")
-        shutil.copy(CHECKER, work / "checker.py")
-        place = "/program" if limits.mode == "bubblewrap" else folder
-        walls = _bubblewrap(work) if limits.mode == "bubblewrap" else []
-        command = [*walls, interpreter(), "-I", "-S", f"{place}/checker.py", place]
-        numbers = [str(limits.wall_seconds), str(limits.processes)]
-        return _judge([*command, *numbers], limits)
-
-
-def _judge(command: list[str], limits: Sandbox) -> Verdict:
+    source = "\n".join(program.tests)
+    names = names_for(source, program.reference)
+    contents = (program.source, "\0".join((names.imports, " ".join(names.of_program), source)))
     reading, writing = os.pipe()
+    opened = [writing, *map(_held, contents)]
+    walls: list[str] = []
+    place = str(checker())
+    if limits.mode == "bubblewrap":
+        walls, place = _bubblewrap(), "/checker/checker.pyc"
+        if (denied := filter_program()) is not None:
+            opened.append(_held(denied))
+            walls += ["--seccomp", str(opened[-1])]
+    seconds = str(limits.wall_seconds)
+    numbers = [str(opened[1]), str(opened[2]), str(writing), seconds, *_limits(limits)]
     try:
         with tempfile.TemporaryFile() as said:
             process = subprocess.Popen(
-                [*command, str(writing)],
-                pass_fds=[writing],
+                [*walls, interpreter(), "-I", "-S", place, *numbers],
+                pass_fds=opened,
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 env={},
                 cwd="/",
-                preexec_fn=lambda: _limit(limits),  # noqa: PLW1509 - only setrlimit, no locks
             )
-            os.close(writing)
-            writing = -1
-            try:
-                process.wait(timeout=limits.wall_seconds + 2)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, 9)
-                process.wait()
-                return Verdict("timeout", f"longer than {limits.wall_seconds} s")
-            told = os.read(reading, 64).decode("ascii", "replace")
+            while opened:
+                os.close(opened.pop())
+            told = _verdict(process, reading, limits)
             said.seek(0)
             lines = said.read(limits.output_bytes).decode("utf-8", "replace").strip().splitlines()
     finally:
-        os.close(reading)
-        if writing >= 0:
-            os.close(writing)
-    detail = lines[-1][:200] if lines else ""
+        for descriptor in (reading, *opened):
+            os.close(descriptor)
     if told == "passed":
         return Verdict("passed", "")
-    return Verdict("timeout" if told == "timeout" else "failed", detail)
+    if told == "late":
+        return Verdict("timeout", f"longer than {limits.wall_seconds} s")
+    return Verdict("timeout" if told == "timeout" else "failed", lines[-1][:200] if lines else "")
 
 
-def _limit(limits: Sandbox) -> None:
+def _held(content: str | bytes) -> int:
+    """A descriptor of a file that has no name, from which a process can read `content`."""
+    descriptor = os.memfd_create("hornbook")
+    with os.fdopen(os.dup(descriptor), "wb") as file:
+        file.write(content if isinstance(content, bytes) else content.encode("utf-8", "replace"))
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
+def _verdict(process: "subprocess.Popen[bytes]", reading: int, limits: Sandbox) -> str:
+    """What the checker says, in the time it has and a little more; nothing of it stays behind."""
+    ready, _, _ = select.select([reading], [], [], limits.wall_seconds + GRACE_SECONDS)
+    told = os.read(reading, 64).decode("ascii", "replace") if ready else "late"
+    if told == "late" or limits.mode == "rlimit":
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return told
+
+
+def _limits(limits: Sandbox) -> list[str]:
     memory, size = limits.memory_mib << 20, limits.file_mib << 20
-    resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_seconds, limits.cpu_seconds))
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    values = {
+        "CPU": limits.cpu_seconds,
+        "AS": memory,
+        "FSIZE": size,
+        "CORE": 0,
+        "NOFILE": 64,
+        "NPROC": limits.processes,
+    }
+    return [f"{name}={value}" for name, value in values.items()]
 
 
-def run_programs(
-    programs: Sequence[tuple[str, Sequence[str]]], limits: Sandbox, workers: int
-) -> list[Verdict]:
+def run_programs(programs: Sequence[Program], limits: Sandbox, workers: int) -> list[Verdict]:
     """Verdicts in order; `workers` run side by side."""
     with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(lambda one: run_program(one[0], one[1], limits), programs))
+        return list(pool.map(lambda one: run_program(one, limits), programs))
