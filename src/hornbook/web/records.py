@@ -58,18 +58,18 @@ WARC = Form(
 # IP, date, type, length; later ones have more between type and length
 ARC_REST = rb" [^\s]{1,99} \d{8,14} [^\s][^\r\n]{0,3000}? \d{1,18}[ \t]{0,9}\r?\n"
 ARC_LINE = rb"[a-z][a-z0-9+.-]{1,20}:[^\s]{0,9000}" + ARC_REST
+# where the one before was cut, no line ends in front of it
+ARC_GLUED = rb"https?://[^\s]{1,500}" + ARC_REST
 ARC = Form(
     re.compile(ARC_LINE, re.IGNORECASE),
-    # where the one before was cut, no line ends in front of it
-    re.compile(rb"(?:^" + ARC_LINE + rb"|https?://[^\s]{1,500}" + ARC_REST + rb")",
-               re.IGNORECASE | re.MULTILINE),
+    re.compile(rb"(?:^" + ARC_LINE + rb"|" + ARC_GLUED + rb")", re.IGNORECASE | re.MULTILINE),
     re.compile(rb"\n"),
     re.compile(rb" (\d{1,18})[ \t]{0,9}\r?\n\Z"),
-    re.compile(rb"[\r\n]{0,16}(?:" + ARC_LINE + rb"|\Z)", re.IGNORECASE),
+    re.compile(rb"[\r\n]{1,16}" + ARC_LINE + rb"|" + ARC_GLUED + rb"|[\r\n]{0,16}\Z",
+               re.IGNORECASE),
 )  # fmt: skip
 SOMETHING = re.compile(rb"[^\r\n]")
 NO_HEAD = b"", 0
-NOTHING = re.compile(rb"[\r\n]*\Z")
 
 
 def records(file: Path, form: Form, reading: Reading) -> Iterator[Record]:
@@ -185,5 +185,5 @@ class Records:
         return (
             damaged is not None
             and self._before < damaged <= at
-            and self._window.match(NOTHING, end) is not None
+            and self._window.search(self._form.begin, end) is None
         )
