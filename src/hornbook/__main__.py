@@ -17,6 +17,7 @@ COMMANDS = {
     "code-deps": ("hornbook.lineage.code", "the src/ files that dvc.yaml must list; --write"),
     "track": ("hornbook.track.runs", "MLflow runs from artifacts and dvc.lock"),
     "table": ("hornbook.report.terminal", "the benchmark table of the last run"),
+    "trace": ("hornbook.mixture.trace", "the documents that a training step saw, and their source"),
     "teacher": ("hornbook.teacher.server", "serve the procedural teacher: teacher serve --port N"),
     "export": ("hornbook.model.export", "a trained model for transformers, lm-eval, llama.cpp"),
     "books": ("hornbook.books.estimate", "books estimate: tokens, dollars and hours before asking"),

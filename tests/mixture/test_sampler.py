@@ -1,5 +1,6 @@
 """The order of training: declared shares, every window once an epoch, a function of the step."""
 
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from hornbook.artifacts import read_json, write_json
 from hornbook.errors import ArtifactError, ConfigError
 from hornbook.mixture.permutation import Permutation
+from hornbook.mixture.sampler import _BLOCK_SEQUENCES as BLOCK
 from hornbook.mixture.sampler import Sampler
 from hornbook.mixture.schedule import period, shares
 
@@ -94,7 +96,7 @@ def test_a_permutation_depends_on_its_names_and_looks_shuffled():
 def test_a_row_is_one_window_of_its_source_and_never_heldout(made):
     sampler = opened(made)
     assert sampler.sources == ("books", "code")
-    assert sampler.windows == (24 + 0 + 17, 11)
+    assert sampler.windows == ((200 + 7 + 137 - 1) // CONTEXT, 11)
     ids = sampler.batch(0, 50)
     assert ids.shape == (50, CONTEXT + 1)
     assert ids.dtype == np.int64
@@ -104,8 +106,8 @@ def test_a_row_is_one_window_of_its_source_and_never_heldout(made):
 
 
 def test_each_epoch_has_every_window_of_a_source_once_in_a_new_order(made):
-    source, window = opened(made).draws(0, 5 * 41 * 11)
-    for number, count in enumerate((41, 11)):
+    source, window = opened(made).draws(0, 5 * 42 * 11)
+    for number, count in enumerate((42, 11)):
         drawn = window[source == number]
         epochs = drawn[: len(drawn) // count * count].reshape(-1, count)
         assert len(epochs) > 5
@@ -115,10 +117,15 @@ def test_each_epoch_has_every_window_of_a_source_once_in_a_new_order(made):
 
 def test_the_order_knows_nothing_of_steps_before_ranks_or_batch_size(made):
     straight = opened(made)
-    batches = [straight.batch(step, 6) for step in range(900)]  # crosses a block of draws
+    batches = [straight.batch(step, 6) for step in range(900)]
     resumed = opened(made)
     assert np.array_equal(resumed.batch(899, 6), batches[899])
     assert np.array_equal(resumed.batch(682, 6), batches[682])
+    across = BLOCK // 6  # its rows are of two blocks of draws
+    source, window = resumed.draws(across, 6)
+    one_by_one = [resumed.draws(across * 6 + row, 1) for row in range(6)]
+    assert np.array_equal(source, np.concatenate([drawn[0] for drawn in one_by_one]))
+    assert np.array_equal(window, np.concatenate([drawn[1] for drawn in one_by_one]))
     both = [resumed.batch(7, 6, slice(rank, None, 2)) for rank in range(2)]
     assert np.array_equal(np.stack(both, axis=1).reshape(6, -1), batches[7])
     assert np.array_equal(resumed.batch(3, 12), np.concatenate(batches[6:8]))
@@ -142,6 +149,47 @@ def test_the_digest_is_continued_by_a_resumed_run_and_by_no_other(made):
     assert chain(one, range(11, 20), half) != chain(one, range(10, 20), half)
     assert one.genesis != other.genesis
     assert one.genesis != Sampler(*made, context_tokens=4, seed=0).genesis
+    assert opened(made).replay(20, 6) == chain(one, range(20), one.genesis)
+
+
+def limited(made, **tokens):
+    manifest = read_json(made[0] / "mixture.json")
+    for source in manifest["sources"]:
+        source["tokens"] = tokens.get(source["corpus"])
+    write_json(made[0] / "mixture.json", manifest)
+
+
+def test_a_source_used_in_part_draws_the_same_windows_in_each_epoch(made):
+    whole = opened(made)
+    limited(made, books=10 * CONTEXT + 3)
+    sampler = opened(made)
+    assert sampler.windows == (10, 11)
+    source, window = sampler.draws(0, 100)
+    epochs = window[source == 0].reshape(-1, 10)
+    assert len(epochs) == 8
+    assert {tuple(sorted(epoch)) for epoch in epochs.tolist()} == {tuple(sorted(set(epochs[0])))}
+    assert epochs.max() > 10  # chosen from everywhere
+    assert sampler.genesis != whole.genesis
+
+
+def test_order_and_digest_know_nothing_of_how_a_corpus_is_cut_into_shards(made, tmp_path):
+    other = token_folder(tmp_path / "again", "books", [11, 300, 33], first=0)
+    moved = Sampler(made[0], made[1] | {"books": other}, context_tokens=CONTEXT, seed=0)
+    straight = opened(made)
+    half = straight.replay(10, 6)
+    for step in range(10, 20):
+        assert np.array_equal(moved.batch(step, 6), straight.batch(step, 6))
+        half = moved.digest(half, step, 6)
+    assert half == straight.replay(20, 6)
+
+
+def test_threads_that_draw_at_once_draw_what_one_draws(made):
+    one, steps = opened(made), range(0, 30_000, 997)
+    expected = [one.batch(step, 6).tolist() for step in steps]
+    shared = opened(made)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda step: shared.batch(step, 6).tolist(), steps))
+    assert found == expected
 
 
 def test_tokens_other_than_the_manifests_are_refused(made):

@@ -1,13 +1,16 @@
 """The encoder gives the ids of Hugging Face's tokenizer and loses no text."""
 
+import json
 import random
+from dataclasses import replace
 
 import pytest
 
-from hornbook.errors import ArtifactError, ConfigError, InputError
+from hornbook.errors import ArtifactError, ConfigError
 from hornbook.tokens.encoder import Encoder
+from hornbook.tokens.published import from_files
 from hornbook.tokens.tokenizer import require_room, verify
-from hornbook.tokens.vocabulary import fit, from_files, hugging_face, save
+from hornbook.tokens.vocabulary import fit, hugging_face, save
 
 BOOKS = [
     f"The ball rolls. It is {n} metres away, then {n + 17}.\n\n    def add(x):\n"
@@ -26,6 +29,12 @@ ODD = [
     "\u4f60\u597d \U0001f600\U0001f3fd na\u00efve \u00b2\u00bd \u0664\u0662",
     "<|endoftext|> in the text",
     "tabs\t\t\t\tand          blanks",
+    " \t  y\t\t \n  \t\t\t z \t\n   ",
+    *(f"x{' ' * n}y{chr(9) * n}z{' ' * n}{chr(9)}" for n in (8, 9, 10, 18, 30, 31, 32, 33, 62, 63)),
+    *(character * 5000 for character in "a 0!\n\t\u4f60\u00a0\u0301'"),
+    " " * 5000 + "x",
+    "<|endoftext|><|endoftext|>",
+    "\ufeffbom \ufffd \x00 \x7f e\u0301 \u202e\U0010ffff",
 ]
 
 
@@ -46,10 +55,12 @@ def encoder(fitted, tmp_path_factory):
     return Encoder.load(folder)
 
 
-def noise(seed):
+def noise(seed, letters=None):
     """Texts of random characters of the classes that the pattern tells apart."""
     draw = random.Random(seed)
-    letters = "  \n\n\t.,'(=+19 the ing re s \u00e9\u0431\u4e2d\U0001f600\u00a0\u0301\u0664"
+    letters = letters or (
+        "  \n\n\t.,'(=+19 the ing re s \u00e9\u0431\u4e2d\U0001f600\u00a0\u0301\u0664"
+    )
     for _ in range(400):
         yield "".join(draw.choice(letters) for _ in range(draw.randrange(60)))
 
@@ -78,10 +89,10 @@ def test_a_prompt_that_ends_in_a_line_break_is_a_prefix_of_its_continuation(enco
     assert whole[: len(encoder.encode(prompt))] == encoder.encode(prompt)
 
 
-def test_a_batch_is_its_texts_whatever_the_workers(encoder):
-    one = [array.tolist() for array in encoder.encode_batch(BOOKS)]
-    assert one == [array.tolist() for array in encoder.encode_batch(BOOKS, workers=3)]
-    assert one == [encoder.encode(text) for text in BOOKS]
+def test_a_batch_is_its_texts(encoder):
+    texts = [*BOOKS, *ODD]
+    batch = [array.tolist() for array in encoder.encode_batch(texts)]
+    assert batch == [encoder.encode(text) for text in texts]
 
 
 def test_the_end_of_text_is_never_encoded_from_text_and_padding_decodes_to_nothing(encoder):
@@ -124,7 +135,26 @@ def test_the_gpt2_vocabulary_gives_its_published_ids(shared, tmp_path, added):
     if added:
         assert encoder.encode("a  b\t\t") == [64, 50286, 65, 50294]
         assert hugging_face(made).token_to_id(" " * 31) == 50257
-    verify(encoder, made, [*BOOKS, *ODD, *noise(2)])
+    verify(encoder, made, [*BOOKS, *ODD, *noise(2), *noise(3, "       \t\t\t\n\u00a0x'1.")])
+
+
+def test_codegens_added_tokens_are_the_published_ones(shared):
+    published = json.loads(
+        (shared / "tokenizer/derived_codegen_mono_added_tokens.json").read_text()
+    )
+    made = from_files(shared / "tokenizer", eos_text="<|endoftext|>", added_tokens=True)
+    assert dict(made.added) == published
+
+
+def test_added_tokens_that_are_no_runs_of_blanks_are_cut_out_as_tokenizers_does(fitted, tmp_path):
+    added = {"<tool>": 704, "<to": 705, "  ": 706, "ball rolls": 707}
+    made = replace(fitted, added={text: fitted.tokens + n for n, text in enumerate(added)})
+    save(made, tmp_path, kind="fit", vocab_size=800)
+    encoder = Encoder.load(tmp_path)
+    texts = ["a <tool><to ol> the ball rolls   on", "<tool", "   ", *BOOKS, *ODD]
+    verify(encoder, made, texts)
+    assert made.added["<tool>"] in encoder.encode(texts[0])
+    assert [ids.tolist() for ids in encoder.encode_batch(texts)] == list(map(encoder.encode, texts))
 
 
 def test_a_vocabulary_larger_than_the_embedding_is_refused(fitted):
@@ -136,18 +166,3 @@ def test_an_id_that_differs_is_refused(encoder):
     other = toy_fit(whole_numbers_to=9)
     with pytest.raises(ArtifactError, match="disagree at token"):
         verify(encoder, other, ["The ball 12"])
-
-
-def test_missing_or_broken_vocabulary_files_are_named(tmp_path):
-    with pytest.raises(InputError, match=r"0 files \*vocab.json\[.gz\].*data.tokenizer"):
-        from_files(tmp_path, eos_text="<|endoftext|>", added_tokens=False)
-    (tmp_path / "vocab.json.gz").write_bytes(b"not gzip")
-    with pytest.raises(InputError, match=r"vocab\.json\.gz cannot be read"):
-        from_files(tmp_path, eos_text="<|endoftext|>", added_tokens=False)
-    (tmp_path / "vocab.json.gz").unlink()
-    (tmp_path / "vocab.json").write_text('{"a": 0}', encoding="utf-8")
-    (tmp_path / "merges.txt").write_text("a b c\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"has no token .*eos_text"):
-        from_files(tmp_path, eos_text="<|endoftext|>", added_tokens=False)
-    with pytest.raises(InputError, match="'a b c' is not two tokens"):
-        from_files(tmp_path, eos_text="a", added_tokens=False)

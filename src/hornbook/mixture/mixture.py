@@ -12,7 +12,7 @@ def mixture(run: Run) -> None:
 
     variant = run.instance or ""
     settings = run.section(f"mixture.variants.{variant}", Variant)
-    folders = {corpus: run.input(f"artifacts/tokens/{corpus}") for corpus in settings.weights}
+    folders = {corpus: run.input(f"artifacts/tokens/{corpus}") for corpus in settings.sources}
     manifest = build(
         variant,
         settings,

@@ -9,13 +9,18 @@
 `step` counts optimizer steps and `sequences` is the batch of one of them over all ranks and
 accumulation, so the order knows nothing of ranks, workers or micro-batches. There is no state to
 save but the step.
+
+The digest chains, for every sequence, its source and the position of its first token in the
+source's stream of documents. The identity of that stream, every document's name and tokens in
+order, is in the first link, so source and position stand for one document and a place in it
+(`hornbook trace` names them), and a stream that is cut into other shards gives the same digest.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hornbook.artifacts import read_json
 from hornbook.errors import ArtifactError
@@ -29,7 +34,8 @@ if TYPE_CHECKING:
 
 _EVERYTHING = slice(None)
 # draws are made this many at a time, because numpy costs the same for one and for a thousand
-_BLOCK_SEQUENCES = 4096
+_BLOCK_SEQUENCES = 16384
+_MOST_BLOCKS = 4
 
 
 class Sampler:
@@ -37,7 +43,7 @@ class Sampler:
 
     Attributes:
         sources: Corpus names, sorted; `rows` gives indices into them.
-        windows: Sequences that each source has in one epoch, in the order of `sources`.
+        windows: Sequences of one epoch of each source, in the order of `sources`.
         genesis: The digest before the first step; depends on mixture, tokens, context and seed.
     """
 
@@ -70,7 +76,11 @@ class Sampler:
         for corpus in self.sources:
             _require_same(mixture, declared[corpus], folders)
         self._readers = [Windows(folders[c], "train", context_tokens) for c in self.sources]
-        self.windows = tuple(reader.count for reader in self._readers)
+        limits = [declared[corpus].get("tokens") for corpus in self.sources]
+        self.windows = tuple(
+            reader.count if limit is None else min(reader.count, limit // context_tokens)
+            for reader, limit in zip(self._readers, limits, strict=True)
+        )
         for corpus, count in zip(self.sources, self.windows, strict=True):
             if not count:
                 raise ArtifactError(
@@ -84,6 +94,7 @@ class Sampler:
         for source, quota in enumerate(self._quotas):
             self._before[self._period == source] = np.arange(quota)
         self._blocks: dict[int, NDArray[np.int64]] = {}
+        self._context_tokens = context_tokens
         self.genesis = _genesis(manifest, context_tokens, seed)
 
     def batch(self, step: int, sequences: int, part: slice = _EVERYTHING) -> "NDArray[np.int64]":
@@ -123,16 +134,28 @@ class Sampler:
         A resumed or differently sharded run that draws the same continues the same chain.
         """
         source, window = self.draws(step, sequences)
-        drawn = source.astype("<i8").tobytes() + window.astype("<i8").tobytes()
+        drawn = _bytes(source) + _bytes(window * self._context_tokens)
         return hashlib.sha256(previous.encode() + drawn).hexdigest()
+
+    def replay(self, steps: int, sequences: int) -> str:
+        """The digest after `steps` steps, from nothing but what is declared.
+
+        A phi-1.5-web of 71,500 steps of 2,048 sequences takes a quarter of a minute.
+        """
+        digest = self.genesis
+        for step in range(steps):
+            digest = self.digest(digest, step, sequences)
+        return digest
 
     def _block(self, number: int) -> "NDArray[np.int64]":
         """Source and window of `_BLOCK_SEQUENCES` consecutive draws, [2, draws]."""
-        if number not in self._blocks:
-            if len(self._blocks) > 8:
-                self._blocks.clear()
-            self._blocks[number] = self._draw(number * _BLOCK_SEQUENCES, _BLOCK_SEQUENCES)
-        return self._blocks[number]
+        found = self._blocks.get(number)
+        if found is None:
+            found = self._draw(number * _BLOCK_SEQUENCES, _BLOCK_SEQUENCES)
+            if len(self._blocks) >= _MOST_BLOCKS:
+                self._blocks = {}
+            self._blocks[number] = found
+        return found
 
     def _draw(self, first: int, count: int) -> "NDArray[np.int64]":
         import numpy as np
@@ -148,8 +171,15 @@ class Sampler:
                 order = Permutation(
                     self.windows[number], self._order_seed, str(self._seed), corpus, str(turn)
                 )
-                window[rows] = order(position[rows])
+                window[rows] = self._chosen(number, order(position[rows]))
         return np.stack([source, window])
+
+    def _chosen(self, number: int, places: "NDArray[np.int64]") -> "NDArray[np.int64]":
+        """Windows of a source of which only some are used: a seeded choice, the same each epoch."""
+        every = self._readers[number].count
+        if self.windows[number] == every:
+            return places
+        return Permutation(every, self._order_seed, self.sources[number], "used")(places)
 
 
 def _require_same(mixture: Path, source: Mapping[str, str], folders: Mapping[str, Path]) -> None:
@@ -168,11 +198,17 @@ def _require_same(mixture: Path, source: Mapping[str, str], folders: Mapping[str
         )
 
 
-def _genesis(manifest: Mapping[str, object], context_tokens: int, seed: int) -> str:
+def _bytes(values: "NDArray[np.int64]") -> bytes:
+    """Whole numbers as little-endian bytes."""
+    return values.astype("<i8").tobytes()
+
+
+def _genesis(manifest: Mapping[str, Any], context_tokens: int, seed: int) -> str:
+    deciding = ("corpus", "weight", "tokens", "sha256")
     content = {
         "context_tokens": context_tokens,
         "order_seed": manifest["order_seed"],
         "seed": seed,
-        "sources": manifest["sources"],
+        "sources": [[source.get(key) for key in deciding] for source in manifest["sources"]],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

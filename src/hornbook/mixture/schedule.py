@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 # its table is made one sequence at a time; no share that a person declares needs a longer one
 LONGEST_PERIOD = 100_000
+# of shares that follow from numbers of tokens
+ROUNDED_PERIOD = 10_000
 
 
 def shares(weights: Mapping[str, float]) -> dict[str, Fraction]:
@@ -23,6 +25,32 @@ def shares(weights: Mapping[str, float]) -> dict[str, Fraction]:
     exact = {name: Fraction(repr(weights[name])) for name in sorted(weights)}
     total = sum(exact.values())
     return {name: weight / total for name, weight in exact.items()}
+
+
+def rounded_shares(drawn: Mapping[str, int]) -> dict[str, Fraction]:
+    """Shares as near to these amounts as sequences of a period can be, in the order of the names.
+
+    Source: largest remainders (Hamilton's method).
+
+    Raises:
+        ConfigError: An amount is too small beside the others to be in a period at all.
+    """
+    total = sum(drawn.values())
+    if not total:
+        return {name: Fraction(1, len(drawn)) for name in sorted(drawn)}
+    exact = {name: Fraction(drawn[name] * ROUNDED_PERIOD, total) for name in sorted(drawn)}
+    counts = {name: int(share) for name, share in exact.items()}
+    by_remainder = sorted(exact, key=lambda name: (counts[name] - exact[name], name))
+    for name in by_remainder[: ROUNDED_PERIOD - sum(counts.values())]:
+        counts[name] += 1
+    none = sorted(name for name, count in counts.items() if not count)
+    if none:
+        raise ConfigError(
+            f"{' and '.join(none)}: {', '.join(f'{drawn[name]:,}' for name in none)} of {total:,} "
+            f"drawn tokens is less than one sequence in {ROUNDED_PERIOD:,}; give it more tokens or "
+            f"epochs, or leave it out"
+        )
+    return {name: Fraction(count, ROUNDED_PERIOD) for name, count in counts.items()}
 
 
 def period(portions: Sequence[Fraction]) -> "NDArray[np.int64]":

@@ -1,5 +1,6 @@
 """Schema of `tokens`."""
 
+import re
 from typing import Literal
 
 from pydantic import model_validator
@@ -19,20 +20,29 @@ class Fit:
 
 @dataclass(frozen=True, config=STRICT)
 class Files:
-    """GPT-2's vocabulary in the folder `data.tokenizer`; read when `kind` is files."""
+    """A vocabulary in the folder `data.tokenizer`; read when `kind` is files."""
 
     added_tokens: bool  # CodeGen's runs of blanks and tabs as tokens of their own
+
+
+@dataclass(frozen=True, config=STRICT)
+class Hub:
+    """A vocabulary on the Hugging Face hub; read when `kind` is hub."""
+
+    name: str  # of a repository with a tokenizer.json, a byte-level BPE
+    revision: str | None  # a commit of it: a branch may come to mean other ids
 
 
 @dataclass(frozen=True, config=STRICT)
 class Tokenizer:
     """What the stage `tokenizer` makes."""
 
-    kind: Literal["fit", "files"]
+    kind: Literal["fit", "files", "hub"]
     vocab_size: int  # rows of the model's embedding; what the vocabulary leaves is padding
     eos_text: str  # spelling of the token that ends each document
     fit: Fit
     files: Files
+    hub: Hub
     verify_documents: int  # documents of each corpus on which both implementations must agree
     expectations: tuple[Expectation, ...]  # of data set vocabulary: id, token, letters
 
@@ -47,15 +57,25 @@ class Tokenizer:
             )
         return self
 
+    @model_validator(mode="after")
+    def _hub_names_a_commit(self) -> "Tokenizer":
+        revision = self.hub.revision
+        if self.kind == "hub" and not re.fullmatch(r"[0-9a-f]{40}", revision or ""):
+            raise ValueError(
+                f"hub.revision={revision} of {self.hub.name}: expected a commit of 40 hexadecimal "
+                f"digits, as https://huggingface.co/{self.hub.name}/commits/main lists them"
+            )
+        return self
+
 
 @dataclass(frozen=True, config=STRICT)
 class Shards:
     """What the stage `tokens` makes of each corpus."""
 
-    shard_tokens: int  # a shard is closed by the document that reaches this
+    shard_text_mib: int  # a shard is closed by the part of the corpus that reaches this
     heldout_fraction: float  # share of documents kept away from training, for evaluation loss
     seed: int  # of the choice of held-out documents
-    expectations: tuple[Expectation, ...]  # of data set index: id, split, length
+    expectations: tuple[Expectation, ...]  # of data set shards: file, documents, tokens, ...
 
 
 @dataclass(frozen=True, config=STRICT)

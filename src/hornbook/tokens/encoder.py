@@ -1,24 +1,26 @@
 """Text to token ids and back, with the ids of the Hugging Face tokenizer in the same folder.
 
 Encoding runs on tiktoken, which does the same merges several times faster than `tokenizers`
-(`tests/tokens/test_encoder.py` compares the ids).
+(`bench/tokens.py`; `tests/tokens/test_encoder.py` compares the ids).
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hornbook.artifacts import read_json
 from hornbook.errors import ArtifactError
+from hornbook.tokens.patterns import fast, fast_with_runs
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 
-def byte_letters() -> dict[str, int]:
+@cache
+def byte_letters() -> Mapping[str, int]:
     """The printable letter that stands for each byte in a byte-level vocabulary.
 
     Source: GPT-2's `bytes_to_unicode`.
@@ -33,7 +35,7 @@ class Encoder:
     """The tokenizer artifact as an object; build it with `Encoder.load`.
 
     Attributes:
-        eos: Id of the end-of-text token; no text encodes to it.
+        eos: Id of the end-of-text token; no text encodes to it, nor to another special token.
         vocab_size: Rows of the model's embedding, padding rows included.
         tokens: Ids in use; those from here to `vocab_size` are padding.
         sha256: Identity of the vocabulary, the pattern and the added tokens.
@@ -44,7 +46,7 @@ class Encoder:
         *,
         ranks: Mapping[bytes, int],
         pattern: str,
-        eos_text: str,
+        special: Mapping[str, int],
         eos: int,
         added: Mapping[str, int],
         vocab_size: int,
@@ -54,17 +56,26 @@ class Encoder:
 
         self.eos = eos
         self.vocab_size = vocab_size
-        self.tokens = 1 + max(eos, *ranks.values(), *added.values())
         self.sha256 = sha256
+        self._bytes = {token: piece for piece, token in ranks.items()}
+        self._bytes |= {token: text.encode() for text, token in [*special.items(), *added.items()]}
+        self.tokens = 1 + max(self._bytes)
+        with_runs = fast_with_runs(pattern, added) if added else None
+        if with_runs:
+            # no other piece holds two blanks in a row, so a run is only ever looked up whole
+            ranks = {**ranks, **{text.encode(): token for text, token in added.items()}}
+            self._added, self._cut = {}, None
+        else:
+            # tiktoken would take its own special tokens in hash order, and not the longest first
+            longest_first = sorted(added, key=lambda text: (-len(text), text))
+            cut = re.compile(f"({'|'.join(map(re.escape, longest_first))})") if added else None
+            self._added, self._cut = dict(added), cut
         self._bpe = Encoding(
-            "hornbook", pat_str=pattern, mergeable_ranks=dict(ranks), special_tokens={eos_text: eos}
+            "hornbook",
+            pat_str=with_runs or fast(pattern),
+            mergeable_ranks=dict(ranks),
+            special_tokens={},
         )
-        self._added = dict(added)
-        self._added_bytes = {token: text.encode() for text, token in added.items()}
-        # tiktoken alternates its special tokens in hash order, so runs of blanks, where the
-        # longest has to win, are cut out here
-        longest_first = sorted(added, key=lambda text: (-len(text), text))
-        self._cut = re.compile(f"({'|'.join(map(re.escape, longest_first))})") if added else None
 
     @classmethod
     def load(cls, folder: Path) -> "Encoder":
@@ -75,12 +86,11 @@ class Encoder:
         """
         meta, vocab = read_json(folder / "meta.json"), read_json(folder / "vocab.json")
         letters = byte_letters()
-        special = {meta["eos_text"], *meta["added"]}
         try:
             ranks = {
                 bytes(letters[letter] for letter in text): token
                 for text, token in vocab.items()
-                if text not in special
+                if text not in meta["special"]
             }
         except KeyError as error:
             raise ArtifactError(
@@ -90,7 +100,7 @@ class Encoder:
         return cls(
             ranks=ranks,
             pattern=meta["pattern"],
-            eos_text=meta["eos_text"],
+            special=meta["special"],
             eos=meta["eos"],
             added=meta["added"],
             vocab_size=meta["vocab_size"],
@@ -98,7 +108,7 @@ class Encoder:
         )
 
     def encode(self, text: str) -> list[int]:
-        """Ids of `text`; the spelling of the end-of-text token in it is ordinary text."""
+        """Ids of `text`; the spelling of a special token in it is ordinary text."""
         if self._cut is None:
             return self._bpe.encode_ordinary(text)
         ids: list[int] = []
@@ -109,27 +119,15 @@ class Encoder:
                 ids.extend(self._bpe.encode_ordinary(piece))
         return ids
 
-    def encode_batch(self, texts: Sequence[str], workers: int = 1) -> "list[NDArray[np.uint32]]":
-        """Ids of each text; `workers` threads change the time only."""
-        if workers == 1:
-            return [self._encode_array(text) for text in texts]
-        with ThreadPoolExecutor(workers) as pool:
-            return list(pool.map(self._encode_array, texts))
-
-    def _encode_array(self, text: str) -> "NDArray[np.uint32]":
+    def encode_batch(self, texts: Sequence[str]) -> "list[NDArray[np.uint32]]":
+        """Ids of each text, in one thread: a corpus is a map over its shards."""
         import numpy as np
 
-        if self._cut is None:
-            return self._bpe.encode_to_numpy(text, disallowed_special=())
-        return np.array(self.encode(text), dtype=np.uint32)
+        if self._cut is not None:
+            return [np.array(self.encode(text), dtype=np.uint32) for text in texts]
+        return [self._bpe.encode_to_numpy(text, disallowed_special=()) for text in texts]
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of `ids`; padding ids stand for nothing, broken UTF-8 becomes U+FFFD."""
-        known = [int(token) for token in ids if token < self.tokens]
-        if not self._added:
-            return self._bpe.decode(known)
-        pieces = (
-            self._added_bytes.get(token) or self._bpe.decode_single_token_bytes(token)
-            for token in known
-        )
+        pieces = (self._bytes[int(token)] for token in ids if int(token) in self._bytes)
         return b"".join(pieces).decode("utf-8", errors="replace")

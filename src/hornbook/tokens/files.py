@@ -7,13 +7,18 @@ from pathlib import Path
 from hornbook.errors import InputError
 
 
+def find_text_file(folder: Path, pattern: str) -> list[Path]:
+    """The files in `folder` that match `pattern` or `pattern`.gz."""
+    return sorted([*folder.glob(pattern), *folder.glob(f"{pattern}.gz")])
+
+
 def read_text_file(folder: Path, pattern: str) -> tuple[Path, str]:
     """The one file in `folder` that matches `pattern` or `pattern`.gz, and its text.
 
     Raises:
         InputError: There is none or more than one, or it cannot be read.
     """
-    found = sorted([*folder.glob(pattern), *folder.glob(f"{pattern}.gz")])
+    found = find_text_file(folder, pattern)
     if len(found) != 1:
         here = ", ".join(sorted(path.name for path in folder.glob("*"))) or "nothing"
         raise InputError(

@@ -1,16 +1,23 @@
-"""Token shards: where each document's ids are, and what the files must be."""
+"""Token shards: which documents are held out, and what is written of a split."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from hornbook.seeds import integer
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
     from numpy.typing import NDArray
+
+SPLITS = {"train": "tokens", "heldout": "heldout"}  # and how their files are called
+DIGEST_BYTES = 16
+_HASHES = 1 << 63  # of `integer`
+# held-out documents to be expected from which on a corpus without one, or with nothing else, is
+# as likely as a collision of hashes
+_SURELY = 64
 
 
 def token_dtype(vocab_size: int) -> str:
@@ -18,61 +25,87 @@ def token_dtype(vocab_size: int) -> str:
     return "<u2" if vocab_size <= 1 << 16 else "<u4"
 
 
-def heldout_ids(ids: Sequence[str], *, fraction: float, seed: int) -> set[str]:
-    """The documents kept away from training: those with the lowest seeded hash, at least one.
+def heldout_hash(document: str, seed: int) -> int:
+    """What decides alone whether a document is held out, so that no other document can."""
+    return integer(seed, "heldout", document)
 
-    One document alone is trained on. A new document moves at most the one at the border.
+
+def heldout_below(ids: Iterable[str], *, count: int, fraction: float, seed: int) -> int:
+    """The hash below which documents are held out: `fraction` of them, at least one, never all.
+
+    Of a corpus of one document nothing is held out. `ids` is read for small corpora only.
     """
-    if len(ids) < 2 or fraction == 0:
-        return set()
-    count = min(len(ids) - 1, max(1, round(fraction * len(ids))))
-    return set(sorted(ids, key=lambda one: (integer(seed, "heldout", one), one))[:count])
+    if count < 2 or fraction == 0:
+        return 0
+    limit = int(fraction * _HASHES)
+    if count * min(fraction, 1 - fraction) >= _SURELY:
+        return limit
+    lowest, highest = _HASHES, 0
+    for one in ids:
+        found = heldout_hash(one, seed)
+        lowest, highest = min(lowest, found), max(highest, found)
+    return min(max(limit, lowest + 1), highest)
 
 
-@dataclass
-class ShardWriter:
-    """Documents of one split, appended to shards that are closed when they are full enough."""
+def document_digest(document: str, ids: "NDArray[np.uint32]") -> bytes:
+    """What stands for a document, its name and its tokens, wherever it lies."""
+    content = hashlib.sha256(document.encode() + b"\0")
+    content.update(ids.astype("<u4", copy=False).data)
+    return content.digest()[:DIGEST_BYTES]
 
-    folder: Path
-    split: str
-    prefix: str
-    dtype: str
-    shard_tokens: int
-    eos: int
-    documents: int = 0
-    shards: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    _file: BinaryIO | None = None
-    _hash: Any = None
-    _tokens: int = 0
 
-    def add(self, ids: "NDArray[np.uint32]") -> dict[str, Any]:
-        """Append one document and its end of text; where it is."""
+class SplitWriter:
+    """The file of one split of a shard; it is there only if a document is."""
+
+    def __init__(self, file: Path, dtype: str) -> None:
+        self.file, self._dtype = file, dtype
+        self.tokens = self.documents = self.longest = 0
+        self.shortest: int | None = None
+        self._hash = hashlib.sha256()
+
+    def add(self, encoded: "Iterable[NDArray[np.uint32]]", eos: int) -> "Iterator[tuple[int, int]]":
+        """Append documents, an end of text behind each; where they begin and how long they are."""
         import numpy as np
 
-        if self._file is None:
-            name = f"{self.prefix}-{len(self.shards):05d}.bin"
-            self.shards.append({"file": name, "split": self.split})
-            self._file = (self.folder / name).open("wb")
-            self._hash, self._tokens = hashlib.sha256(), 0
-        content = np.append(ids, self.eos).astype(self.dtype)
-        place = {
-            "shard": self.shards[-1]["file"],
-            "offset": self._tokens,
-            "length": len(content),
-            "split": self.split,
-        }
-        self._file.write(content.tobytes())
-        self._hash.update(content)
-        self._tokens += len(content)
-        self.documents += 1
-        if self._tokens >= self.shard_tokens:
-            self.close()
-        return place
+        end = np.array([eos], dtype=self._dtype)
+        with self.file.open("ab") as file:
+            for ids in encoded:
+                content = np.concatenate([ids.astype(self._dtype), end])
+                file.write(content.data)
+                self._hash.update(content.data)
+                length = len(content)
+                yield self.tokens, length
+                self.tokens += length
+                self.documents += 1
+                self.longest = max(self.longest, length)
+                self.shortest = min(self.shortest or length, length)
 
-    def close(self) -> None:
-        """Finish the open shard, if there is one."""
-        if self._file is None:
-            return
-        self._file.close()
-        self.shards[-1] |= {"tokens": self._tokens, "sha256": self._hash.hexdigest()}
-        self._file = None
+    def facts(self) -> dict[str, Any]:
+        """What `meta.json` says of the file."""
+        return {
+            "tokens": self.tokens,
+            "documents": self.documents,
+            "shortest": self.shortest,
+            "longest": self.longest,
+            "sha256": self._hash.hexdigest(),
+        }
+
+
+def index_schema() -> "pa.Schema":
+    """A row of the index: a document, its row in the clean corpus, its place in the split's file.
+
+    `offset` counts tokens in the shard's file; `length` counts the end of text too.
+    """
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            ("id", pa.string()),
+            ("part", pa.string()),
+            ("row", pa.int64()),
+            ("split", pa.string()),
+            ("offset", pa.int64()),
+            ("length", pa.int64()),
+            ("digest", pa.binary(DIGEST_BYTES)),
+        ]
+    )

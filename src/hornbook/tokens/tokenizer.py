@@ -4,12 +4,13 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from hornbook.artifacts import read_table
 from hornbook.errors import ArtifactError, ConfigError
 from hornbook.stage import Run
 from hornbook.tokens.config import Tokenizer
 from hornbook.tokens.encoder import Encoder
-from hornbook.tokens.vocabulary import Vocabulary, fit, from_files, hugging_face, save
+from hornbook.tokens.parts import parts, spread_texts
+from hornbook.tokens.published import from_files, from_hub
+from hornbook.tokens.vocabulary import Vocabulary, fit, hugging_face, save
 
 # the web is left out, so that a change of its filter reaches no variant without web data
 CORPORA = ("books", "code")
@@ -29,6 +30,10 @@ def tokenizer(run: Run) -> None:
                 min_frequency=settings.fit.min_frequency,
                 eos_text=settings.eos_text,
             )
+    elif settings.kind == "hub":
+        hub = settings.hub
+        run.log(f"asking the Hugging Face hub for {hub.name} at {hub.revision}")
+        vocabulary = from_hub(hub.name, hub.revision or "", eos_text=settings.eos_text)
     else:
         vocabulary = from_files(
             run.input(run.section("data.tokenizer", str)),
@@ -101,15 +106,17 @@ def fit_texts(corpora: Mapping[str, Path], characters: Mapping[str, int]) -> Ite
             f"{sorted(corpora)}"
         )
     for name in sorted(corpora):
-        texts: list[str] = read_table(corpora[name], ["text"]).column("text").to_pylist()
-        yield from texts[:: max(1, round(sum(map(len, texts)) / characters[name]))]
+        found = parts(corpora[name])
+        size = sum(part.text_bytes for part in found)
+        yield from spread_texts(found, max(1, round(size / characters[name])))
 
 
 def _texts(corpora: Mapping[str, Path], at_most: int) -> Iterator[str]:
     """Up to `at_most` texts of each corpus, spread evenly over it."""
     for name in sorted(corpora):
-        texts = read_table(corpora[name], ["text"]).column("text").to_pylist()
-        yield from texts[:: max(1, math.ceil(len(texts) / at_most))]
+        found = parts(corpora[name])
+        rows = sum(part.rows for part in found)
+        yield from spread_texts(found, max(1, math.ceil(rows / at_most)))
 
 
 def _counted(texts: Iterator[str], advance: Callable[[], None]) -> Iterator[str]:

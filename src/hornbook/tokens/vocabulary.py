@@ -1,4 +1,4 @@
-"""A byte-level BPE vocabulary: learned or read from files, and written as Hugging Face reads it."""
+"""A byte-level BPE vocabulary: learned from text, and written as Hugging Face reads it."""
 
 import hashlib
 import json
@@ -8,32 +8,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hornbook.artifacts import write_json, write_text
-from hornbook.errors import InputError
 from hornbook.tokens.encoder import byte_letters
-from hornbook.tokens.files import read_text_file
+from hornbook.tokens.patterns import FIT_PATTERN, GPT2_PATTERN
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-# Source: GPT-2's encoder.py.
-GPT2_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-# GPT-2's with two changes that a model of a million parameters needs. A blank never joins the
-# number behind it, so that a number is the same tokens wherever it stands: whole-number tokens
-# let it learn addition, split digits did not. A line break never joins the indent behind it, so
-# that a prompt may end in one and still be continued by an indented line.
-FIT_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+|\p{N}+| ?[^\s\p{L}\p{N}]+|\n+|[^\S\n]+(?!\S)|[^\S\n]+"
+# digits one by one while learning: pairs of them are not learned, they are given
 _SINGLE_DIGITS = FIT_PATTERN.replace(r"\p{N}+", r"\p{N}", 1)
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Tokens as byte letters with their ids, and the merges in their order."""
+    """Tokens as byte letters with their ids, in the order in which they are merged.
+
+    Attributes:
+        ids: Every token but the added ones; special tokens stand in it by their spelling.
+        merges: Pairs in the order of what they make.
+        special: Tokens that no text encodes to, the end of text among them.
+        added: Tokens that are cut out of a text before anything is merged.
+        ignore_merges: A piece that is a token is taken whole, whatever the merges make of it.
+    """
 
     ids: Mapping[str, int]
     merges: tuple[tuple[str, str], ...]
     pattern: str
     eos_text: str
+    special: Mapping[str, int]
     added: Mapping[str, int]
+    ignore_merges: bool = False
 
     @property
     def eos(self) -> int:
@@ -42,13 +45,21 @@ class Vocabulary:
 
     @property
     def tokens(self) -> int:
-        """Ids in use."""
-        return len(self.ids) + len(self.added)
+        """Ids in use, and those between them."""
+        return 1 + max([*self.ids.values(), *self.added.values()])
 
     @property
     def sha256(self) -> str:
         """Identity of everything that decides an id."""
-        content = [self.pattern, self.eos_text, dict(self.ids), self.merges, dict(self.added)]
+        content = [
+            self.pattern,
+            self.eos_text,
+            dict(self.ids),
+            self.merges,
+            dict(self.special),
+            dict(self.added),
+            self.ignore_merges,
+        ]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -68,7 +79,6 @@ def fit(
 
     numbers = [str(number) for number in range(10, whole_numbers_to + 1)]
     learner = Tokenizer(models.BPE())
-    # digits one by one here: pairs of them are not learned, they are given
     learner.pre_tokenizer = _pre_tokenizer(_SINGLE_DIGITS)
     learner.train_from_iterator(
         texts,
@@ -88,6 +98,7 @@ def fit(
         merges=every_split(ordered),
         pattern=FIT_PATTERN,
         eos_text=eos_text,
+        special={eos_text: ids[eos_text]},
         added={},
     )
 
@@ -107,52 +118,21 @@ def every_split(ordered: list[str]) -> tuple[tuple[str, str], ...]:
     )
 
 
-def from_files(folder: Path, *, eos_text: str, added_tokens: bool) -> Vocabulary:
-    """GPT-2's vocabulary from a folder with vocab and merges, plain or gzipped.
-
-    Raises:
-        InputError: A file is absent, or is not what it should be.
-    """
-    vocab_file, vocab_text = read_text_file(folder, "*vocab.json")
-    merges_file, merges_text = read_text_file(folder, "*merges.txt")
-    try:
-        ids: dict[str, int] = json.loads(vocab_text)
-    except ValueError as error:
-        raise InputError(f"{vocab_file} is not JSON ({error})") from error
-    if eos_text not in ids:
-        raise InputError(
-            f"{vocab_file} has no token {eos_text!r} (tokens.tokenizer.eos_text); it has "
-            f"{len(ids)} tokens, the last is {list(ids)[-1]!r}"
-        )
-    lines = [line for line in merges_text.splitlines() if line and not line.startswith("#version")]
-    pairs = [tuple(line.split(" ")) for line in lines]
-    broken = next((line for line, pair in zip(lines, pairs, strict=True) if len(pair) != 2), None)
-    if broken is not None:
-        raise InputError(f"{merges_file}: {broken!r} is not two tokens and a blank between them")
-    added: dict[str, int] = {}
-    if added_tokens:
-        # Source: CodeGen's include_whitespace and include_tabs, longest first
-        runs = [" " * count for count in range(31, 1, -1)]
-        runs += ["\t" * count for count in range(9, 1, -1)]
-        added = {run: len(ids) + place for place, run in enumerate(runs)}
-    return Vocabulary(
-        ids=ids,
-        merges=tuple((pair[0], pair[1]) for pair in pairs),
-        pattern=GPT2_PATTERN,
-        eos_text=eos_text,
-        added=added,
-    )
-
-
 def hugging_face(vocabulary: Vocabulary) -> "Tokenizer":
     """The vocabulary as a `tokenizers.Tokenizer`."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, processors
 
-    made = Tokenizer(models.BPE(vocab=dict(vocabulary.ids), merges=list(vocabulary.merges)))
+    model = models.BPE(
+        vocab=dict(vocabulary.ids),
+        merges=list(vocabulary.merges),
+        ignore_merges=vocabulary.ignore_merges,
+    )
+    made = Tokenizer(model)
     made.pre_tokenizer = _pre_tokenizer(vocabulary.pattern)
     made.decoder = decoders.ByteLevel()
     made.post_processor = processors.ByteLevel(trim_offsets=False)
-    made.add_special_tokens([AddedToken(vocabulary.eos_text, normalized=False)])
+    special = sorted(vocabulary.special, key=lambda text: vocabulary.special[text])
+    made.add_special_tokens([AddedToken(text, normalized=False) for text in special])
     runs = sorted(vocabulary.added, key=lambda text: vocabulary.added[text])
     made.add_tokens([AddedToken(text, normalized=False) for text in runs])
     return made
@@ -198,6 +178,7 @@ def save(vocabulary: Vocabulary, folder: Path, *, kind: str, vocab_size: int) ->
             "eos": vocabulary.eos,
             "eos_text": vocabulary.eos_text,
             "pattern": vocabulary.pattern,
+            "special": dict(vocabulary.special),
             "added": dict(vocabulary.added),
             "sha256": vocabulary.sha256,
         },

@@ -1,7 +1,11 @@
-"""Token shards as windows of a context, read through the page cache."""
+"""Windows of a context over the tokens of a corpus, read as they are asked for."""
 
+import os
+from collections import OrderedDict
+from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from threading import Lock
+from typing import TYPE_CHECKING, Literal
 
 from hornbook.artifacts import read_json
 from hornbook.errors import ArtifactError
@@ -11,60 +15,98 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Split = Literal["train", "heldout"]
+_MOST_OPEN = 64  # files; a process may often have no more than 1,024
 
 
 class Windows:
-    """The windows of one split of a token folder, numbered over all its shards.
+    """The windows of one split of a token folder, numbered over its stream of tokens.
 
-    A window is `context_tokens` inputs and one token more, so that inputs are `[:-1]` and targets
-    `[1:]`; neighbours share that one token. The end of a shard that fills no window is left out.
-    Memory does not grow with the corpus.
+    The stream is the shards of the split one after another, so that the number of a window means
+    the same tokens however the corpus is cut into shards. A window is `context_tokens` inputs and
+    one token more, so that inputs are `[:-1]` and targets `[1:]`; neighbours share that token. What
+    is left at the end of the stream and fills no window belongs to none.
+
+    Nothing but the asked-for windows is held in memory. Mapped files would be shorter to write,
+    but every page that was ever read would count as this process's memory.
 
     Attributes:
         count: How many windows there are.
+        tokens: Length of the stream.
     """
 
     def __init__(self, folder: Path, split: Split, context_tokens: int) -> None:
         import numpy as np
-        from numpy.lib.stride_tricks import sliding_window_view
 
         meta = read_json(folder / "meta.json")
-        dtype = np.dtype(meta["dtype"])
+        shards = [shard for shard in meta["shards"] if shard["split"] == split]
         self.context_tokens = context_tokens
-        self._views: list[NDArray[Any]] = []
-        for shard in meta["shards"]:
-            if shard["split"] != split or shard["tokens"] <= context_tokens:
-                continue
-            file = folder / shard["file"]
-            expected = shard["tokens"] * dtype.itemsize
-            size = file.stat().st_size if file.exists() else 0
-            if size != expected:
-                raise ArtifactError(
-                    f"{file} has {size:,} bytes, {folder}/meta.json says {expected:,}; restore it "
-                    f"with dvc checkout {folder}"
-                )
-            # a plain array over the mapping: slicing np.memmap itself costs several times more
-            tokens: NDArray[Any] = np.asarray(np.memmap(file, dtype=dtype, mode="r"))
-            self._views.append(sliding_window_view(tokens, context_tokens + 1)[::context_tokens])
-        self._ends = np.cumsum([len(view) for view in self._views], dtype=np.int64)
-        self.count = int(self._ends[-1]) if self._views else 0
+        self._dtype = np.dtype(meta["dtype"])
+        self._files = [folder / shard["file"] for shard in shards]
+        self._ends = np.cumsum([shard["tokens"] for shard in shards], dtype=np.int64)
+        self._sizes = [shard["tokens"] * self._dtype.itemsize for shard in shards]
+        for file, size in zip(self._files, self._sizes, strict=True):
+            require_whole(file, size)
+        self.tokens = int(self._ends[-1]) if shards else 0
+        self.count = max(0, self.tokens - 1) // context_tokens
+        self._open: OrderedDict[int, FileIO] = OrderedDict()
+        self._lock = Lock()  # a thread that reads ahead must not lose its file to another
 
     def take(self, windows: "NDArray[np.int64]") -> "NDArray[np.int64]":
         """Token ids, [windows, context_tokens + 1].
 
         Raises:
             IndexError: A number is not in [0, count).
+            ArtifactError: A shard ends too early.
         """
-        import numpy as np
-
         if len(windows) and not 0 <= windows.min() <= windows.max() < self.count:
             raise IndexError(f"windows {windows.min()} to {windows.max()} of {self.count}")
-        if len(self._views) == 1:
-            return self._views[0][windows].astype(np.int64)
-        found = np.empty((len(windows), self.context_tokens + 1), dtype=np.int64)
-        shard = np.searchsorted(self._ends, windows, side="right")
-        for number in np.unique(shard):
-            rows = np.flatnonzero(shard == number)
-            view = self._views[number]
-            found[rows] = view[windows[rows] - (self._ends[number] - len(view))]
-        return found
+        return self.read(windows * self.context_tokens, self.context_tokens + 1)
+
+    def read(self, starts: "NDArray[np.int64]", length: int) -> "NDArray[np.int64]":
+        """`length` tokens of the stream from each of `starts` on, [starts, length]."""
+        import numpy as np
+
+        found = np.empty((len(starts), length), dtype=self._dtype)
+        if not found.size:
+            return found.astype(np.int64)
+        row_bytes = length * self._dtype.itemsize
+        into = found.data.cast("B")
+        shards = np.searchsorted(self._ends, starts, side="right")
+        offsets = starts - np.concatenate([[0], self._ends])[shards]
+        offsets *= self._dtype.itemsize
+        with self._lock:
+            for row, (shard, offset) in enumerate(
+                zip(shards.tolist(), offsets.tolist(), strict=True)
+            ):
+                self._fill(into[row * row_bytes : (row + 1) * row_bytes], shard, offset)
+        return found.astype(np.int64)
+
+    def _fill(self, into: memoryview, shard: int, offset: int) -> None:
+        """Read on from a byte of a shard, over its end into the next."""
+        while (got := os.preadv(self._file(shard), [into], offset)) < len(into):
+            if offset + got < self._sizes[shard]:
+                require_whole(self._files[shard], self._sizes[shard])
+            into, shard, offset = into[got:], shard + 1, 0
+
+    def _file(self, shard: int) -> int:
+        if shard in self._open:
+            self._open.move_to_end(shard)
+        else:
+            if len(self._open) >= _MOST_OPEN:
+                self._open.popitem(last=False)[1].close()
+            self._open[shard] = FileIO(self._files[shard])
+        return self._open[shard].fileno()
+
+
+def require_whole(file: Path, num_bytes: int) -> None:
+    """A shard is there and as long as it should be.
+
+    Raises:
+        ArtifactError: It is not.
+    """
+    size = file.stat().st_size if file.exists() else 0
+    if size != num_bytes:
+        raise ArtifactError(
+            f"{file} has {size:,} bytes, {file.parent}/meta.json says {num_bytes:,}; restore it "
+            f"with dvc checkout {file.parent}"
+        )
