@@ -57,13 +57,13 @@ def fitted(root, **changes):
     return root / "artifacts/tokens/tokenizer"
 
 
-def stage(root, workers=1, text_mib=0, fraction=0.1):
+def stage(root, corpus="books", workers=1, text_mib=0, fraction=0.1):
     values = conf("tokens")
     values["shards"] |= {"shard_text_mib": text_mib, "heldout_fraction": fraction}
     return made_run(
         root,
-        "tokens@books",
-        reads=[f"{CLEAN}/books", "artifacts/tokens/tokenizer"],
+        f"tokens@{corpus}",
+        reads=[f"{CLEAN}/{corpus}", "artifacts/tokens/tokenizer"],
         params={"tokens": values},
         workers=workers,
     )

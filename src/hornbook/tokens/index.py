@@ -74,7 +74,7 @@ class Index:
 
         for shard in self._shards:
             table = self._table(shard)
-            found = table.filter(pc.equal(table.column("id"), document))
+            found = table.filter(pc.call_function("equal", [table.column("id"), document]))
             if found.num_rows:
                 return _piece(found.to_pylist()[0], shard["file"], self._begins[shard["file"]])
         raise ArtifactError(
@@ -88,7 +88,7 @@ class Index:
 
         number = Path(shard["file"]).stem.rpartition("-")[2]
         table = read_table(self.folder / f"index-{number}.parquet")
-        return table.filter(pc.equal(table.column("split"), shard["split"]))
+        return table.filter(pc.call_function("equal", [table.column("split"), shard["split"]]))
 
 
 def _piece(row: dict[str, Any], shard: str, begin: int) -> Piece:

@@ -44,7 +44,7 @@ def from_hub(name: str, revision: str, *, eos_text: str) -> Vocabulary:
         InputError: It cannot be fetched, or is not of a kind that we encode.
     """
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
         file = Path(hf_hub_download(name, "tokenizer.json", revision=revision))
@@ -55,7 +55,7 @@ def from_hub(name: str, revision: str, *, eos_text: str) -> Vocabulary:
             f"network); put its tokenizer.json into a folder and compose with "
             f"tokens.tokenizer.kind=files data.tokenizer=FOLDER"
         ) from error
-    except (HTTPError, OSError, ValueError) as error:
+    except (HfHubHTTPError, OSError, ValueError) as error:
         raise InputError(
             f"tokens.tokenizer.hub: tokenizer.json of {name} at {revision} cannot be fetched: "
             f"{' '.join(str(error).split())}; is the name right, does the repository have that "
