@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -21,6 +22,9 @@ GRAPH = """stages:
   train:
     foreach: [toy]
     do: {cmd: x, outs: ["artifacts/train/${item}"]}
+  train_seed:
+    foreach: ${further_seeds.models}
+    do: {cmd: x, outs: ["artifacts/train/${key}"]}
 """
 
 
@@ -47,6 +51,7 @@ def root(tmp_path_factory):
     (made / "dvc.yaml").write_text(GRAPH)
     (made / "params.yaml").write_text(
         f"model: {{context_tokens: {CONTEXT}}}\ntrain: {{batch_sequences: {SEQUENCES}, seed: 5}}\n"
+        "further_seeds: {models: {toy-6: {variant: toy, seed: 6}}}\n"
     )
     return made
 
@@ -116,13 +121,17 @@ def test_a_row_shows_the_source_record_of_each_document(root, trace):
 def test_a_trained_model_is_proved_to_have_seen_this_order_or_refused(root, trace):
     metrics = root / "artifacts/train/toy/metrics.json"
     write_json(metrics, {"steps": STEPS, "digest": sampler(root).replay(STEPS, SEQUENCES)})
-    assert "artifacts/train/toy was trained in this order" in trace("train@toy", "--step", "1")[1]
-    assert trace("train@toy", "--step", "1", "--seed", "6")[0] == 2
-    write_json(metrics, {"steps": STEPS, "digest": "0"})
+    assert "train/toy was trained in this order" in trace("train@toy", "--step", "1")[1]
+    write_json(metrics, {"steps": STEPS, "digest": sampler(root, 6).replay(STEPS, SEQUENCES)})
     status, said = trace("train@toy", "--step", "1")
     assert status == 2
     assert "was trained in another order than params.yaml and the tokens give now" in said
-    metrics.unlink()
+    shutil.rmtree(metrics.parent)
+
+
+def test_a_further_seed_is_traced_in_its_own_order(root, trace):
+    _, said = trace("train_seed@toy-6", "--step", "7")
+    assert f"digest after step 7: {sampler(root, 6).replay(7, SEQUENCES)}" in said
 
 
 def test_a_document_is_found_by_its_id_and_by_a_place_in_it(root, trace):

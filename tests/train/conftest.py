@@ -82,14 +82,13 @@ def write_tokens(root: Path, corpus: str, stride: int) -> dict[str, Any]:
         digest = hashlib.sha256(content).hexdigest()
         shards.append({"file": name, "split": split, "tokens": tokens, "sha256": digest})
         index += [
-            {"id": f"{split}-{start}", "shard": name, "offset": start, "length": DOCUMENT_TOKENS,
-             "split": split}
+            {"id": f"{split}-{start}", "offset": start, "length": DOCUMENT_TOKENS, "split": split}
             for start in range(0, tokens, DOCUMENT_TOKENS)
         ]  # fmt: skip
     meta = {"dtype": "<u2", "vocab_size": VOCABULARY, "eos": 0, "shards": shards}
     meta["sha256"] = hashlib.sha256(json.dumps(meta).encode()).hexdigest()
     (folder / "meta.json").write_text(json.dumps(meta))
-    write_table(folder / "index.parquet", pa.Table.from_pylist(index))
+    write_table(folder / "index-00000.parquet", pa.Table.from_pylist(index))
     domains = [*["long"] * 6, "short", "https://www.short/of?no=use", "rare", "once"]
     documents = [
         {"id": row["id"], "domain": domains[number % 10]} for number, row in enumerate(index)

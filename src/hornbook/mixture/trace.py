@@ -11,14 +11,15 @@ import numpy as np
 
 from hornbook.artifacts import read_json, read_table
 from hornbook.errors import ArtifactError, ConfigError
-from hornbook.lineage.manifest import Graph, load_graph
+from hornbook.lineage.manifest import Graph, Stage, load_graph
 from hornbook.mixture.sampler import Sampler
 from hornbook.tokens.encoder import Encoder
 from hornbook.tokens.index import Index, Piece, verify_shards
 from hornbook.tokens.windows import Split, Windows
 
 TOKENS, CLEAN, MIXTURE = "artifacts/tokens", "artifacts/clean/decontaminated", "artifacts/mixture"
-EXCERPT = 60
+TRACED = ("train", "train_seed", "tokens")
+EXCERPT_CHARACTERS = 60
 EPILOG = """examples:
   hornbook trace train@phi-1_5 --step 12            the documents of the 12th optimizer step
   hornbook trace train@phi-1_5 --step 12 --row 3    its fourth sequence in full, with its records
@@ -60,12 +61,15 @@ class Corpus:
 class Order:
     """The order in which a variant was trained, or will be."""
 
-    def __init__(self, root: Path, graph: Graph, variant: str, seed: int | None) -> None:
-        mixture = root / MIXTURE / variant
+    def __init__(self, root: Path, graph: Graph, stage: Stage) -> None:
+        mixture, seed = root / MIXTURE / str(stage.instance), graph.params["train"]["seed"]
+        if stage.family != "train":
+            one = graph.params["further_seeds"]["models"][stage.instance]
+            mixture, seed = root / MIXTURE / one["variant"], one["seed"]
         manifest = read_json(mixture / "mixture.json")
         self.context_tokens = int(graph.params["model"]["context_tokens"])
         self.sequences = int(graph.params["train"]["batch_sequences"])
-        self.seed = int(graph.params["train"]["seed"] if seed is None else seed)
+        self.seed = int(seed)
         self.steps = manifest["budget_tokens"] // (self.sequences * self.context_tokens)
         self.corpora = {
             source["corpus"]: Corpus(root, source["corpus"]) for source in manifest["sources"]
@@ -98,10 +102,9 @@ def main(arguments: Sequence[str]) -> int:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("stage", help="train@VARIANT or tokens@CORPUS")
+    parser.add_argument("stage", help="train@VARIANT, train_seed@NAME or tokens@CORPUS")
     parser.add_argument("--step", type=int, help="an optimizer step, counted from 1 as in curves")
     parser.add_argument("--row", type=int, help="one sequence of the step, counted from 0")
-    parser.add_argument("--seed", type=int, help="of the training; else train.seed")
     parser.add_argument("--document", metavar="ID", help="a document of the corpus")
     parser.add_argument("--position", type=int, help="a token of the corpus, counted from 0")
     parser.add_argument("--split", choices=("train", "heldout"), default="train")
@@ -110,18 +113,17 @@ def main(arguments: Sequence[str]) -> int:
     root = Path.cwd()
     graph = load_graph(root)
     stage = graph.stages.get(options.stage)
-    if stage is None or stage.family not in {"train", "tokens"}:
-        known = [name for name, one in graph.stages.items() if one.family in {"train", "tokens"}]
+    if stage is None or stage.family not in TRACED:
+        known = [name for name, one in graph.stages.items() if one.family in TRACED]
         raise ConfigError(f"{options.stage} cannot be traced; expected one of {', '.join(known)}")
-    name = stage.instance or ""
-    if stage.family == "train":
+    if stage.family != "tokens":
         if options.step is None:
-            raise ConfigError(f"say which step: hornbook trace {options.stage} --step 1")
-        _trace_step(root, Order(root, graph, name, options.seed), name, options)
+            raise ConfigError(f"say which step: hornbook trace {stage.name} --step 1")
+        _trace_step(root, Order(root, graph, stage), stage, options)
     elif options.verify:
-        _verify(root / TOKENS / name)
+        _verify(root / stage.out)
     else:
-        _trace_document(root, Corpus(root, name), options)
+        _trace_document(root, Corpus(root, stage.instance or ""), options)
     return 0
 
 
@@ -129,14 +131,14 @@ def _say(text: str = "") -> None:
     sys.stdout.write(f"{text}\n")
 
 
-def _trace_step(root: Path, order: Order, variant: str, options: argparse.Namespace) -> None:
+def _trace_step(root: Path, order: Order, stage: Stage, options: argparse.Namespace) -> None:
     drawn = list(order.draws(options.step))
     rows = range(len(drawn)) if options.row is None else [options.row]
     if not 0 <= rows[0] < len(drawn):
         raise ConfigError(f"--row {options.row}: expected a row from 0 to {len(drawn) - 1}")
     encoder = Encoder.load(root / TOKENS / "tokenizer")
     _say(
-        f"train@{variant}, step {options.step:,} of {order.steps:,}: {len(drawn):,} sequences of "
+        f"{stage.name}, step {options.step:,} of {order.steps:,}: {len(drawn):,} sequences of "
         f"{order.context_tokens:,} tokens, seed {order.seed}"
     )
     for row in rows:
@@ -147,23 +149,22 @@ def _trace_step(root: Path, order: Order, variant: str, options: argparse.Namesp
         end = start + order.context_tokens
         for piece in corpus.index.pieces("train", start, end):
             _show(corpus, piece, encoder, is_whole=options.row is not None)
-    _prove(root, order, variant, options.step)
+    _prove(root / stage.out, order, options.step)
 
 
-def _prove(root: Path, order: Order, variant: str, step: int) -> None:
+def _prove(trained: Path, order: Order, step: int) -> None:
     """Say the digest after the step, and whether the trained model has seen this very order."""
     _say(f"digest after step {step:,}: {order.sampler.replay(step, order.sequences)}")
-    metrics = root / "artifacts" / "train" / variant / "metrics.json"
-    if not metrics.exists():
-        _say(f"{metrics.parent} is not there: this is the order that it will be trained in")
+    if not trained.exists():
+        _say(f"{trained} is not there: this is the order that it will be trained in")
         return
-    known = read_json(metrics)
+    known = read_json(trained / "metrics.json")
     if order.sampler.replay(known["steps"], order.sequences) != known["digest"]:
         raise ArtifactError(
-            f"{metrics.parent} was trained in another order than params.yaml and the tokens give "
-            f"now, so this is not what it has seen; hornbook status says what is out of date"
+            f"{trained} was trained in another order than params.yaml and the tokens give now, so "
+            f"this is not what it has seen; hornbook status says what is out of date"
         )
-    _say(f"{metrics.parent.relative_to(root)} was trained in this order: its digest is the same")
+    _say(f"{trained} was trained in this order: its digest is the same")
 
 
 def _show(corpus: Corpus, piece: Piece, encoder: Encoder, *, is_whole: bool) -> None:
@@ -173,7 +174,7 @@ def _show(corpus: Corpus, piece: Piece, encoder: Encoder, *, is_whole: bool) -> 
     text = corpus.text(encoder, split, piece.position + piece.first, piece.position + piece.last)
     where = f"tokens {piece.first:,} to {piece.last:,} of {piece.length:,}"
     if not is_whole:
-        shown = json.dumps(text[:EXCERPT], ensure_ascii=False)
+        shown = json.dumps(text[:EXCERPT_CHARACTERS], ensure_ascii=False)
         _say(f"  {piece.id}  {where}  {record.get('source')}  {shown}")
         return
     _say(f"  {piece.id}  {where} in {piece.shard}; row {piece.row} of {piece.part}.parquet")

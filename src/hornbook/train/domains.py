@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from hornbook.artifacts import read_json, shards
+from hornbook.artifacts import shards
 from hornbook.errors import ArtifactError, ConfigError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 OTHER = "other"
-_INDEX = ["id", "shard", "offset", "length", "split"]
+_INDEX = ["id", "length", "split"]
 _BATCH_DOCUMENTS = 1 << 16
 _BLOCK_WINDOWS = 1 << 16
 _MOST_COUNTED = 1 << 16  # names, of those met so far the ones with most tokens
@@ -77,43 +77,61 @@ def _ranked(counted: Counter[str]) -> list[tuple[str, int]]:
 def _windows(
     tokens: Path, documents: Path, column: str, names: Sequence[str], context_tokens: int
 ) -> "dict[str, NDArray[np.uint8]]":
-    import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    told: list[dict[str, Any]] = read_json(tokens / "meta.json")["shards"]
-    order = {shard["file"]: number for number, shard in enumerate(told)}
-    found: dict[int, NDArray[np.uint8]] = {}
-    open_places: dict[int, list[NDArray[np.int64]]] = {}
-
-    def close(number: int) -> None:
-        offsets, codes = np.concatenate(open_places.pop(number), axis=1)
-        size = told[number]["tokens"]
-        count = (size - 1) // context_tokens if size > context_tokens else 0
-        found[number] = window_codes(offsets, codes, size, count, context_tokens)
-
+    streams = {split: _Stream(context_tokens) for split in ("train", "heldout")}
     known = pc.SetLookupOptions(value_set=pa.array(names))
     for values, index in _side_by_side(tokens, documents, column):
         codes = pc.fill_null(pc.call_function("index_in", [values], known), len(names) - 1)
-        place = np.stack([index["offset"].to_numpy(), codes.to_numpy().astype(np.int64)])
-        shard = np.array([order[name] for name in index["shard"].to_pylist()])
-        for number in np.unique(shard).tolist():
-            open_places.setdefault(number, []).append(place[:, shard == number])
-        # a split fills one shard after the other: those before its newest are whole
-        newest = {told[number]["split"]: number for number in sorted(open_places)}
-        for number in [n for n in open_places if n < newest[told[n]["split"]]]:
-            close(number)
-    for number in list(open_places):
-        close(number)
-    return {
-        split: np.concatenate(
-            [
-                np.zeros(0, dtype=np.uint8),
-                *(found[n] for n in sorted(found) if told[n]["split"] == split),
-            ]
+        for split, stream in streams.items():
+            chosen = pc.call_function("equal", [index["split"], split])
+            stream.add(index["length"].filter(chosen), codes.filter(chosen))
+    return {split: stream.codes() for split, stream in streams.items()}
+
+
+class _Stream:
+    """Codes of the windows of one split, as its documents come in their order."""
+
+    def __init__(self, context_tokens: int) -> None:
+        import numpy as np
+
+        self.context_tokens = context_tokens
+        self.tokens = self._closed = 0
+        self._found: list[NDArray[np.uint8]] = []
+        # where each document begins, and what it is of, from the last closed window on
+        self._open = np.zeros((2, 0), dtype=np.int64)
+
+    def add(self, lengths: "pa.Array", codes: "pa.Array") -> None:
+        """Some more documents."""
+        import numpy as np
+
+        ends = self.tokens + np.cumsum(lengths.to_numpy(), dtype=np.int64)
+        if not len(ends):
+            return
+        begins = np.concatenate([[self.tokens], ends[:-1]])
+        self._open = np.concatenate([self._open, np.stack([begins, codes.to_numpy()])], axis=1)
+        self.tokens = int(ends[-1])
+        base, count = self._closed * self.context_tokens, self.tokens // self.context_tokens
+        self._found.append(
+            window_codes(
+                self._open[0] - base,
+                self._open[1],
+                self.tokens - base,
+                count - self._closed,
+                self.context_tokens,
+            )
         )
-        for split in ("train", "heldout")
-    }
+        self._closed = count
+        begun = np.searchsorted(self._open[0], count * self.context_tokens, side="right")
+        self._open = self._open[:, max(0, int(begun) - 1) :]
+
+    def codes(self) -> "NDArray[np.uint8]":
+        """One for each window that `Windows` has."""
+        import numpy as np
+
+        count = max(0, self.tokens - 1) // self.context_tokens
+        return np.concatenate([np.zeros(0, dtype=np.uint8), *self._found])[:count]
 
 
 def window_codes(
@@ -126,10 +144,10 @@ def window_codes(
     """The code of most tokens of each of `count` windows; the lowest of those that tie.
 
     Args:
-        offsets: Where each document of the shard begins, rising.
+        offsets: Where each document begins, rising; the first may begin before the windows do.
         codes: What each document is of.
         tokens: Where the last document ends.
-        count: How many windows the shard has.
+        count: How many windows there are.
         context_tokens: Tokens of a window.
     """
     import numpy as np
@@ -158,18 +176,19 @@ def _side_by_side(
 
     read = _documents(documents, column)
     rest = pa.table({"id": pa.array([], "string"), "domain": pa.array([], "string")})
-    with pq.ParquetFile(tokens / "index.parquet") as file:
-        for index in file.iter_batches(_BATCH_DOCUMENTS, columns=_INDEX):
-            while rest.num_rows < index.num_rows and (more := next(read, None)) is not None:
-                rest = pa.concat_tables([rest, more])
-            now = rest.slice(0, index.num_rows).combine_chunks()
-            rest = rest.slice(index.num_rows)
-            if not now["id"].combine_chunks().equals(index["id"]):
-                raise ArtifactError(
-                    f"{tokens}/index.parquet and {documents} do not list the same documents in "
-                    f"the same order; run: dvc repro tokens@{tokens.name}"
-                )
-            yield now["domain"].combine_chunks(), index
+    for place in shards(tokens, "index"):
+        with pq.ParquetFile(place) as file:
+            for index in file.iter_batches(_BATCH_DOCUMENTS, columns=_INDEX):
+                while rest.num_rows < index.num_rows and (more := next(read, None)) is not None:
+                    rest = pa.concat_tables([rest, more])
+                now = rest.slice(0, index.num_rows).combine_chunks()
+                rest = rest.slice(index.num_rows)
+                if not now["id"].combine_chunks().equals(index["id"]):
+                    raise ArtifactError(
+                        f"{place} and {documents} do not list the same documents in the same "
+                        f"order; run: dvc repro tokens@{tokens.name}"
+                    )
+                yield now["domain"].combine_chunks(), index
 
 
 def _documents(documents: Path, column: str) -> "Iterator[pa.Table]":
