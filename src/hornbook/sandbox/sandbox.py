@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Literal
 
 from hornbook.errors import SandboxError
+from hornbook.sandbox import checker
 from hornbook.sandbox.config import Sandbox
 from hornbook.sandbox.names import names_for
 from hornbook.sandbox.syscalls import filter_program
@@ -86,18 +87,19 @@ def _bubblewrap() -> list[str]:
     if not prefix.is_relative_to("/usr"):
         command += ["--ro-bind", str(prefix), str(prefix)]
     command += ["--dev", "/dev", "--tmpfs", "/tmp", "--chdir", "/tmp"]  # noqa: S108 - inside
-    return [*command, "--ro-bind", str(checker().parent), "/checker"]
+    return [*command, "--ro-bind", str(compiled_checker().parent), "/checker"]
 
 
 @cache
-def checker() -> Path:
+def compiled_checker() -> Path:
     """The checker, compiled for the interpreter inside: parsing it takes longer than running it."""
     folder = Path(tempfile.mkdtemp(prefix="hornbook-checker-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     made = folder / "checker.pyc"
-    source = Path(__file__).with_name("checker.py")
     mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-    py_compile.compile(str(source), str(made), "checker.py", doraise=True, invalidation_mode=mode)
+    py_compile.compile(
+        checker.__file__, str(made), "checker.py", doraise=True, invalidation_mode=mode
+    )
     return made
 
 
@@ -122,7 +124,7 @@ def run_program(program: Program, limits: Sandbox) -> Verdict:
     reading, writing = os.pipe()
     opened = [writing, *map(_held, contents)]
     walls: list[str] = []
-    place = str(checker())
+    place = str(compiled_checker())
     if limits.mode == "bubblewrap":
         walls, place = _bubblewrap(), "/checker/checker.pyc"
         if (denied := filter_program()) is not None:
