@@ -1,5 +1,6 @@
 """Programs that mean harm: none passes a test it did not solve, none outlives its limit."""
 
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -156,6 +157,27 @@ def test_nothing_outlives_its_limit(program):
     while running() and time.monotonic() < deadline:
         time.sleep(0.2)
     assert not running()
+
+
+def test_a_program_has_no_more_processes_than_it_may():
+    if os.geteuid() == 0 and not sandbox._as_nobody():
+        pytest.skip("root, and no Python that everybody may run")
+    program = """
+import os
+count = 0
+try:
+    while count < 200:
+        if os.fork() == 0:
+            import time
+            time.sleep(30)
+        count += 1
+except OSError:
+    pass
+def f(x):
+    return count
+"""
+    most = LIMITS.processes
+    assert judged(program, [f"assert 0 < f(1) < {most}, f(1)"]).outcome == "passed"
 
 
 def running() -> list[str]:

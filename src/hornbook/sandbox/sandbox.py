@@ -28,6 +28,7 @@ from hornbook.sandbox.syscalls import filter_program
 
 Outcome = Literal["passed", "failed", "timeout"]
 REMEDY = "install bubblewrap (apt-get install bubblewrap) and allow user namespaces"
+NOBODY = 65534
 GRACE_SECONDS = 2.0  # for the checker to say that time is over
 
 
@@ -73,6 +74,7 @@ def _bubblewrap() -> list[str]:
     There is no /proc inside: a program has no way to the process that judges it.
     """
     command = [
+        *_as_nobody(),
         "bwrap",
         "--unshare-all",
         "--as-pid-1",
@@ -83,7 +85,7 @@ def _bubblewrap() -> list[str]:
     for place in ("/usr", "/lib", "/lib64", "/bin"):
         if Path(place).exists():
             command += ["--ro-bind", place, place]
-    prefix = Path(sys.base_prefix).resolve()
+    prefix = Path(interpreter()).parent.parent
     if not prefix.is_relative_to("/usr"):
         command += ["--ro-bind", str(prefix), str(prefix)]
     command += ["--dev", "/dev", "--tmpfs", "/tmp", "--chdir", "/tmp"]  # noqa: S108 - inside
@@ -94,6 +96,7 @@ def _bubblewrap() -> list[str]:
 def compiled_checker() -> Path:
     """The checker, compiled for the interpreter inside: parsing it takes longer than running it."""
     folder = Path(tempfile.mkdtemp(prefix="hornbook-checker-"))
+    folder.chmod(0o755)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     made = folder / "checker.pyc"
     mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
@@ -103,11 +106,30 @@ def compiled_checker() -> Path:
     return made
 
 
+@cache
 def interpreter() -> str:
-    """A Python of the base installation: the environment's packages stay outside."""
+    """A Python of the base installation: the environment's packages stay outside.
+
+    For root it is one that everybody may run, because root runs programs as nobody.
+    """
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    found = Path(sys.base_prefix).resolve() / "bin" / version
-    return str(found if found.exists() else Path(sys.executable).resolve())
+    own = Path(sys.base_prefix).resolve() / "bin" / version
+    found = [own if own.exists() else Path(sys.executable).resolve(), Path("/usr/bin") / version]
+    chosen = found[0] if os.geteuid() else next(filter(_is_for_all, found), found[0])
+    return str(chosen)
+
+
+def _is_for_all(file: Path) -> bool:
+    """Whether everybody may run a file."""
+    return file.exists() and all(part.stat().st_mode & 1 for part in (file, *file.parents))
+
+
+@cache
+def _as_nobody() -> list[str]:
+    """For root, what makes it nobody: the kernel counts processes of everybody else only."""
+    can = not os.geteuid() and shutil.which("setpriv") and _is_for_all(Path(interpreter()))
+    ids = [f"--{kind}={NOBODY}" for kind in ("reuid", "regid")]
+    return ["setpriv", *ids, "--clear-groups", "--no-new-privs"] if can else []
 
 
 def run_program(program: Program, limits: Sandbox) -> Verdict:
