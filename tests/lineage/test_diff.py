@@ -36,3 +36,16 @@ def test_one_stage_is_explained_with_its_ancestors_only(ran):
 def test_an_unknown_name_lists_what_there_is(ran):
     with pytest.raises(ConfigError, match="neither a git revision nor an experiment"):
         diff(ran.root, "HEAD", "nowhere")
+
+
+def test_a_stage_that_only_one_side_has_is_explained_too(ran):
+    before = (ran.root / "dvc.yaml").read_text("utf-8")
+    ran.edit("dvc.yaml", "two: {extra: base}", "two: {extra: base}\n      three: {extra: base}")
+    ran.edit("params.yaml", "left:\n  level: 1", "left:\n  level: 2")
+    ran.dvc("repro", "-q")
+    ran.commit("a branch more")
+    (ran.root / "dvc.yaml").write_text(before)
+    found = verdicts(diff(ran.root, "HEAD~1", "HEAD", "branch@three"))
+    assert found == {"base": "first cause", "branch@three": "added"}
+    with pytest.raises(ConfigError, match=r"no stage 'branch@four'.*branch@three"):
+        diff(ran.root, "HEAD~1", "HEAD", "branch@four")

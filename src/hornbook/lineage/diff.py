@@ -136,14 +136,29 @@ def diff(root: Path, a: str, b: str, stage: str | None = None) -> list[StageDiff
         ConfigError: A name or the stage is unknown.
     """
     graph = load_graph(root)
-    if stage is not None and stage not in graph.stages:
-        raise ConfigError(f"no stage {stage!r}; the stages are {', '.join(graph.stages)}")
-    locks = [load_lock(root, resolve_revision(root, name)) for name in (a, b)]
-    found = explain(graph, *locks)
+    before, after = (load_lock(root, resolve_revision(root, name)) for name in (a, b))
+    known = list(dict.fromkeys([*graph.stages, *before, *after]))
+    if stage is not None and stage not in known:
+        raise ConfigError(f"no stage {stage!r}; the stages are {', '.join(known)}")
+    found = explain(graph, before, after)
     if stage is None:
         return found
-    wanted = {stage, *graph.ancestors([stage])}
+    wanted = {stage, *_upstream(before, stage), *_upstream(after, stage)}
     return [one for one in found if one.stage in wanted]
+
+
+def _upstream(lock: Mapping[str, LockEntry], stage: str) -> set[str]:
+    """What a stage was made from when it was recorded, whatever stages the work tree has."""
+    made = {out: name for name, entry in lock.items() for out in entry.outs}
+    todo, seen = [stage], set[str]()
+    while todo:
+        entry = lock.get(todo.pop())
+        for path in entry.deps if entry else ():
+            name = next((made[out] for out in made if _is_below(path, out)), None)
+            if name is not None and name not in seen:
+                seen.add(name)
+                todo.append(name)
+    return seen
 
 
 ORDER: tuple[Verdict, ...] = (
