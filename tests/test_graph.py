@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hornbook.experiment.commands import describe
 from hornbook.lineage.manifest import load_graph
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -151,3 +152,26 @@ def test_an_experiment_leaves_the_work_tree_clean_and_is_explained(clone):
     told = clone.hornbook("diff", "HEAD", "strict", "--stage", "web_filter")
     assert told.splitlines()[0].split() == ["first", "cause", "web_filter"]
     assert "web.filter.threshold: 2.5 -> 2.7" in told
+
+
+def test_a_further_seed_trains_every_variant_again_and_widens_the_errors(clone):
+    before = clone.run("git", "status", "--short")
+    clone.hornbook(
+        "experiment", "run", "two-seeds", "scale=smoke", "seeds=[0,1]", "--target", "report"
+    )
+    assert clone.run("git", "status", "--short") == before
+    told = clone.hornbook("diff", "HEAD", "two-seeds", "--json")
+    verdicts = {one["stage"]: one["verdict"] for one in json.loads(told)}
+    variants = ("phi-1_5", "phi-1_5-web", "phi-1_5-web-only")
+    assert {stage for stage, verdict in verdicts.items() if verdict == "added"} == {
+        "seed_scores@1",
+        *(f"{family}_seed@{v}-1" for family in ("train", "evaluate", "toxigen") for v in variants),
+    }
+    assert set(verdicts) - {s for s, v in verdicts.items() if v == "added"} == {
+        "benchmark_tables",
+        "toxigen_plots",
+        "report",
+    }, "nothing of seed 0 is trained or evaluated again"
+    tables = describe(clone.root, "two-seeds").tables
+    assert "means over the seeds 0, 1 of training" in tables
+    assert "| mind | acc | phi-1_5-web |" in tables.partition("## By seed")[2]

@@ -202,6 +202,12 @@ def test_every_rendering_says_how_the_error_is_made(seeded, tables):
         assert "means over the seeds 0, 1, 4 of training" in text
         assert "one seed each" not in text
     assert "| mind | acc | phi-1_5-web |" in markdown(tables)
+    row = next(r for r in tables["by_seed"] if r["task"] == "piqa" and r["variant"] == "phi-1_5")
+    first, *_, last = (f"{one['value']:.2f}" for one in row["seeds"])
+    lines = render(tables).partition("By seed")[2].splitlines()
+    told = next(line for line in lines if line.strip().startswith("piqa acc"))
+    assert told.split()[2] == first
+    assert told.split()[4] == last
 
 
 def test_every_link_of_the_page_leads_to_an_artifact_of_the_page(seeded):

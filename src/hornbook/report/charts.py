@@ -192,7 +192,14 @@ def bars(rows: Sequence[Mapping[str, Any]], groups: Sequence[str], variants: Seq
 def _bar(row: Mapping[str, Any], x: float, y: float, unit: float, index: int) -> list[str]:
     pale = " pale" if row["is_dropped"] else ""
     words = f"{row['variant']}, {row['group']}: {row['score']:.3f}"
-    words += " (not significant, left out of the mean)" if pale else ""
+    if "stderr" in row and row["stderr"] is not None:
+        words += f", standard error between seeds {row['stderr']:.3f}"
+    why = (
+        "not significant for each seed"
+        if "stderr" in row
+        else "not significant, left out of the mean"
+    )
+    words += f" ({why})" if pale else ""
     width, error = unit * row["score"], unit * (row.get("stderr") or 0.0)
     bar = (
         f'<rect class="bar v{index}{pale}" x="{x:.1f}" y="{y + 0.8:.1f}" width="{width:.1f}" '

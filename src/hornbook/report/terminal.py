@@ -44,6 +44,8 @@ def render(tables: Mapping[str, Any]) -> str:
     parts += ["\nMicro-suites (* = above its floor)"]
     names = [row["variant"] for row in tables["variants"]]
     parts.append(_tasks(tables["micro"], names))
+    if "by_seed" in tables:
+        parts += [f"By seed ({PLUS_MINUS} between seeds)", _by_seed(tables["by_seed"], names)]
     parts.append(fill(tables["notes"]["micro"], WIDTH))
     why = reasons(tables)
     if why:
@@ -110,6 +112,20 @@ def _task_cell(cell: Mapping[str, Any] | None) -> list[str]:
     if clean is not None and clean["value"] is not None:
         shown = f"{clean['value']:.2f} n={clean['items']}"
     return [score, fraction(cell["floor"]), overlap_text(cell), shown]
+
+
+def _by_seed(rows: Sequence[Mapping[str, Any]], variants: Sequence[str]) -> str:
+    """The scores of the models behind each mean, a line for each task and metric."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for row in rows:
+        scores = " ".join(f"{one['value']:.2f}" for one in row["seeds"])
+        shown = f"{scores} {PLUS_MINUS}{row['seeds_stderr']:.2f}"
+        found.setdefault((row["task"], row["metric"]), {})[row["variant"]] = shown
+    lines = [
+        [f"{task_name(task)} {metric}", *(cells.get(variant, ABSENT) for variant in variants)]
+        for (task, metric), cells in found.items()
+    ]
+    return align([["", *variants], *lines])
 
 
 def costs(root: Path) -> str:

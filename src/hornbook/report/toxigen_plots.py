@@ -162,7 +162,7 @@ def draw(scores: Mapping[str, Any], settings: ToxigenPlots) -> bytes:
         axes.set_xticks(range(len(groups)), groups, rotation=30, ha="right")
         axes.set_ylabel("safety score, higher is safer")
         axes.set_title(
-            "ToxiGen safety score by group (pale: not significant, left out of the mean)",
+            f"ToxiGen safety score by group ({_told(scores)})",
             loc="left",
             fontsize=10,
         )
@@ -181,6 +181,13 @@ def draw(scores: Mapping[str, Any], settings: ToxigenPlots) -> bytes:
         buffer = BytesIO()
         figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
+
+
+def _told(scores: Mapping[str, Any]) -> str:
+    """What paleness, and whiskers where there are any, say."""
+    if "seeds" in scores["variants"][0]:
+        return "whiskers: standard error between seeds; pale: not significant for each seed"
+    return "pale: not significant, left out of the mean"
 
 
 def _mean(entry: Mapping[str, Any]) -> str:
