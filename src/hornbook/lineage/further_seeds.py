@@ -40,10 +40,11 @@ def further_seeds(root: Path, seeds: Sequence[int]) -> dict[str, Any]:
     """
     further = sorted(seed for seed in seeds if seed)
     before = [NOTHING, *(f"{SCORES}/{seed}" for seed in further)]
+    variants = _variants(root) if further else {}
     return {
         "models": {
             f"{variant}-{seed}": {**inputs, "variant": variant, "seed": seed}
-            for variant, inputs in _variants(root).items()
+            for variant, inputs in variants.items()
             for seed in further
         },
         "scores": {str(seed): before[place] for place, seed in enumerate(further)},
