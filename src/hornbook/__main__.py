@@ -23,6 +23,10 @@ COMMANDS = {
     "books": ("hornbook.books.estimate", "books estimate: tokens, dollars and hours before asking"),
     "sample": ("hornbook.sample.build", "sample build: write the sample inputs again"),
 }
+# second words that ask about a stage instead of running it
+ABOUT = {
+    "train slurm": ("hornbook.train.slurm", "the batch script of a training on a cluster"),
+}
 
 USAGE = """usage: hornbook COMMAND ...        python -m hornbook STAGE [INSTANCE]
 
@@ -43,7 +47,8 @@ def usage() -> str:
 
     from hornbook.stages import STAGES
 
-    commands = "\n".join(f"  {name:<12}{what}" for name, (_, what) in COMMANDS.items())
+    known = {**COMMANDS, **ABOUT}
+    commands = "\n".join(f"  {name:<12}{what}" for name, (_, what) in known.items())
     return USAGE.format(
         commands=commands,
         stages=fill(", ".join(STAGES), 92, initial_indent="  ", subsequent_indent="  "),
@@ -61,7 +66,11 @@ def dispatch(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in {"-h", "--help", "help"}:
         print(usage())  # noqa: T201
         return 0 if arguments else 2
+    if arguments[0].startswith(("--local_rank", "--local-rank")):
+        arguments = arguments[1:]  # DeepSpeed's launcher says it there and in the environment
     name, rest = arguments[0], list(arguments[1:])
+    if " ".join(arguments[:2]) in ABOUT:
+        return int(import_module(ABOUT[" ".join(arguments[:2])][0]).main(rest[1:]) or 0)
     if name in COMMANDS:
         return int(import_module(COMMANDS[name][0]).main(rest) or 0)
     if name in STAGES:
@@ -78,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return dispatch(sys.argv[1:] if arguments is None else arguments)
     except HornbookError as error:
-        return _fail(f"{type(error).__name__}: {error}", 2)
+        return _fail(f"{type(error).__name__}: {error}", error.status)
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("hornbook"):
             raise

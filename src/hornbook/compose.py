@@ -18,6 +18,7 @@ _RUNTIME = "runtime"
 _NOTHING = object()
 OVERRIDES_FILE = ".hornbook/overrides.json"
 BYTES_DEPEND_ON = (
+    "deepspeed",
     "fastwarc",
     "jinja2",
     "lm-eval",

@@ -9,11 +9,14 @@ HornbookError
   BudgetError       a declared cap on cost or tokens would be exceeded, or a price is unknown
   SandboxError      model-written code cannot be run safely here
   StageError        a stage process failed; its own message was printed before
+  PeerError         another rank of the same training is gone
 """
 
 
 class HornbookError(Exception):
-    """Base class; the command line prints its message and exits with status 2."""
+    """Base class; the command line prints its message and exits with `status`."""
+
+    status = 2
 
 
 class ConfigError(HornbookError):
@@ -46,3 +49,9 @@ class SandboxError(HornbookError):
 
 class StageError(HornbookError):
     """A stage process failed; its own message was printed before."""
+
+
+class PeerError(HornbookError):
+    """Another rank of the same training is gone; that one knows why."""
+
+    status = 75  # EX_TEMPFAIL: who watches the ranks looks for the one that ended otherwise

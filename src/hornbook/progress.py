@@ -5,13 +5,16 @@ import time
 
 
 class Reporter:
-    """Lines under the name of their stage."""
+    """Lines under the name of their stage; none where another process of the stage reports."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, is_silent: bool = False) -> None:
         self.name = name
+        self.is_silent = is_silent
 
     def say(self, text: str) -> None:
         """Show one line now."""
+        if self.is_silent:
+            return
         sys.stdout.write(f"{self.name:<28} {text}\n")
         sys.stdout.flush()
 

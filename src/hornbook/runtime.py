@@ -51,6 +51,9 @@ class Runtime:
     checkpoint_seconds: float  # how much training a crash may cost
     checkpoints_kept: Annotated[int, Field(ge=1)]  # the newest ones, in case the last is damaged
     data_workers: Annotated[int, Field(ge=0)] | None  # threads that draw batches ahead of training
+    launcher: Literal["local", "deepspeed", "slurm"]  # who starts the ranks of a training
+    hostfile: str | None  # for deepspeed: a line `HOST slots=N` for each machine
+    master_port: Annotated[int, Field(gt=0, lt=65536)] | None  # where ranks meet; null is any
 
 
 def load_runtime(root: Path) -> Runtime:

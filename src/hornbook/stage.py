@@ -11,7 +11,7 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -197,29 +197,50 @@ def run_stage(root: Path, name: str) -> None:
         ArtifactError: An input is stale, dirty or absent.
         HornbookError: The stage's own error.
     """
-    from hornbook.stages import STAGES
+    from hornbook.stages import SEVERAL
 
     os.environ["TQDM_DISABLE"] = "1"  # a stage has a progress line of its own
     graph = load_graph(root)
     stage = graph.stages.get(name)
     if stage is None:
         raise ConfigError(f"no stage {name!r}; the stages are {', '.join(graph.stages)}")
+    runtime = load_runtime(root)
+    several = import_module(SEVERAL[stage.family]) if stage.family in SEVERAL else None
+    if several and several.start(stage, graph.params, runtime):
+        return  # it has run, as processes of its own
+    if several and several.rank():
+        _assist(graph, stage, pending=root / several.ask("pending"), runtime=runtime)
+        return
     hasher = Hasher(root)
     require_fresh(graph, load_lock(root), hasher, stage)
     pending = root / ".hornbook" / "pending" / f"{name}-{identity(stage, graph, hasher)}"
     hasher.save()
-    module, function = STAGES[stage.family].split(":")
     reporter = Reporter(name)
-    run = Run(graph, stage, pending=pending, runtime=load_runtime(root), reporter=reporter)
+    run = Run(graph, stage, pending=pending, runtime=runtime, reporter=reporter)
     shutil.rmtree(run.out, ignore_errors=True)
     run.out.mkdir(parents=True)
+    if several:
+        several.tell("pending", str(pending.relative_to(root)))
     started, cpu = time.monotonic(), _cpu_seconds()
-    getattr(import_module(module), function)(run)
+    _function(stage)(run)
     run.close()
     _record(root, run, seconds=time.monotonic() - started, cpu_seconds=_cpu_seconds() - cpu)
     _move(run.out, root / stage.out)
     shutil.rmtree(pending, ignore_errors=True)
     reporter.say(f"done -> {stage.out}")
+
+
+def _function(stage: Stage) -> Callable[[Run], None]:
+    from hornbook.stages import STAGES
+
+    module, function = STAGES[stage.family].split(":")
+    return getattr(import_module(module), function)
+
+
+def _assist(graph: Graph, stage: Stage, *, pending: Path, runtime: Runtime) -> None:
+    """Compute for rank 0, which is the stage: checks the inputs, reports, moves the artifact."""
+    reporter = Reporter(stage.name, is_silent=True)
+    _function(stage)(Run(graph, stage, pending=pending, runtime=runtime, reporter=reporter))
 
 
 def _cpu_seconds() -> float:

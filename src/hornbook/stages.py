@@ -34,3 +34,5 @@ STAGES = {
     "toxigen_plots": "hornbook.report.toxigen_plots:toxigen_plots",
     "report": "hornbook.report.report:report",
 }
+# stages that may run as several processes, and who starts these; `start` as in train.launch
+SEVERAL = {"train": "hornbook.train.launch", "train_seed": "hornbook.train.launch"}

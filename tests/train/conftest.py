@@ -6,6 +6,7 @@ import os
 import signal
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -35,7 +36,9 @@ SETTINGS = Train(
     seed=0,
     batch_sequences=4,
     micro_sequences=2,
+    engine="torch",
     ranks=1,
+    activation_checkpointing=False,
     device="cpu",
     dtype="float32",
     attention="explicit",
@@ -165,37 +168,38 @@ class FakeRun:
         assert key in frame.columns
 
 
+def open_run(folder, name="a", steps=23, **changes):
+    """A run in a workspace below a folder; all have the same inputs."""
+    root = folder / name
+    if not root.exists():
+        metas = {
+            corpus: write_tokens(root, corpus, stride)
+            for corpus, stride in (("books", 3), ("code", 5))
+        }
+        tokenizer = root / "artifacts" / "tokens" / "tokenizer"
+        tokenizer.mkdir()
+        (tokenizer / "meta.json").write_text('{"eos": 0}')
+        (tokenizer / "tokenizer.json").write_text("{}")
+        (tokenizer / "summary.json").write_text("{}")
+        mixture = root / "artifacts" / "mixture" / "toy"
+        mixture.mkdir(parents=True)
+        sources = [
+            {"corpus": corpus, "weight": weight, "sha256": metas[corpus]["sha256"]}
+            for corpus, weight in (("books", 0.75), ("code", 0.25))
+        ]
+        manifest = {
+            "budget_tokens": steps * 4 * CONTEXT,
+            "order_seed": 0,
+            "vocab_size": VOCABULARY,
+            "sources": sources,
+        }
+        (mixture / "mixture.json").write_text(json.dumps(manifest))
+    own = {k: v for k, v in changes.items() if k in FakeRun.__dataclass_fields__}
+    settings = {k: v for k, v in changes.items() if k not in own}
+    return FakeRun(root, replace(SETTINGS, **settings), **own)
+
+
 @pytest.fixture
 def start(tmp_path):
     """A function that opens a run in a named workspace, all with the same inputs."""
-
-    def open_run(name="a", steps=23, **changes):
-        root = tmp_path / name
-        if not root.exists():
-            metas = {
-                corpus: write_tokens(root, corpus, stride)
-                for corpus, stride in (("books", 3), ("code", 5))
-            }
-            tokenizer = root / "artifacts" / "tokens" / "tokenizer"
-            tokenizer.mkdir()
-            (tokenizer / "meta.json").write_text('{"eos": 0}')
-            (tokenizer / "tokenizer.json").write_text("{}")
-            (tokenizer / "summary.json").write_text("{}")
-            mixture = root / "artifacts" / "mixture" / "toy"
-            mixture.mkdir(parents=True)
-            sources = [
-                {"corpus": corpus, "weight": weight, "sha256": metas[corpus]["sha256"]}
-                for corpus, weight in (("books", 0.75), ("code", 0.25))
-            ]
-            manifest = {
-                "budget_tokens": steps * 4 * CONTEXT,
-                "order_seed": 0,
-                "vocab_size": VOCABULARY,
-                "sources": sources,
-            }
-            (mixture / "mixture.json").write_text(json.dumps(manifest))
-        own = {k: v for k, v in changes.items() if k in FakeRun.__dataclass_fields__}
-        settings = {k: v for k, v in changes.items() if k not in own}
-        return FakeRun(root, replace(SETTINGS, **settings), **own)
-
-    return open_run
+    return partial(open_run, tmp_path)

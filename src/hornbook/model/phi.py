@@ -159,6 +159,19 @@ def attend(
     ).transpose(1, 2)
 
 
+def _recomputed(
+    block: nn.Module, x_BTD: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor | None
+) -> Tensor:
+    """The block's output, of which only the input is kept for the backward pass.
+
+    Source: Chen et al., Training Deep Nets with Sublinear Memory Cost (2016), arXiv 1604.06174.
+    """
+    from torch.utils.checkpoint import checkpoint
+
+    # no dropout: there is no random state to restore
+    return checkpoint(block, x_BTD, turn, mask, None, use_reentrant=False, preserve_rng_state=False)
+
+
 class Phi(nn.Module):
     """The decoder: token ids in, logits of the next token out.
 
@@ -173,6 +186,7 @@ class Phi(nn.Module):
         self.blocks = nn.ModuleList(Block(shape, i, attention) for i in range(shape.layers))
         self.norm = nn.LayerNorm(shape.width, eps=shape.norm_eps)
         self.head = nn.Linear(shape.width, vocab_size)
+        self.recomputes = False  # in the backward pass, instead of keeping activations
         self._turns: dict[tuple[torch.device, torch.dtype], tuple[Tensor, Tensor]] = {}
         self._causal: dict[tuple[torch.device, torch.dtype], Tensor] = {}
 
@@ -217,7 +231,10 @@ class Phi(nn.Module):
         turn = self._turn(x_BTD, start, tokens, positions_BT)
         mask = self._mask(x_BTD, start, tokens, mask_BTS)
         for block in self.blocks:
-            x_BTD = block(x_BTD, turn, mask, cache)
+            if self.recomputes and torch.is_grad_enabled():
+                x_BTD = _recomputed(block, x_BTD, turn, mask)
+            else:
+                x_BTD = block(x_BTD, turn, mask, cache)
         if cache is not None:
             cache.length = start + tokens
         return self.norm(x_BTD)

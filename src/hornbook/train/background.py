@@ -10,11 +10,15 @@ class Background:
 
     An error of a job is raised by the call after it, so that nobody trains for days without a
     checkpoint; leaving the block waits for what was given.
+
+    Attributes:
+        is_given_up: The block was left by an error: a job that waits for somebody may stop.
     """
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, "writing")
         self._last: Future[None] | None = None
+        self.is_given_up = False
 
     def __enter__(self) -> "Background":
         return self
@@ -25,6 +29,7 @@ class Background:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.is_given_up = error is not None
         try:
             if error is None:
                 self.wait()

@@ -12,6 +12,7 @@ from pydantic.dataclasses import dataclass
 from hornbook.config import STRICT, Expectation
 
 Device = Literal["cpu", "cuda"]
+EngineName = Literal["torch", "deepspeed"]
 Dtype = Literal["float32", "bfloat16", "float16"]
 Backend = Literal["explicit", "sdpa", "flash"]
 
@@ -128,7 +129,9 @@ class Train:
     seed: int  # of initial weights and of the order in which the mixture is drawn
     batch_sequences: int  # per optimizer step, over all ranks
     micro_sequences: int  # per forward pass, on one rank
-    ranks: int  # data-parallel processes
+    engine: EngineName  # torch is one process, deepspeed any number
+    ranks: Annotated[int, Field(gt=0)]  # data-parallel processes
+    activation_checkpointing: bool  # blocks are computed again in the backward pass: less memory
     device: Device
     dtype: Dtype  # of weights and activations; master weights are fp32
     attention: Backend
@@ -148,4 +151,9 @@ class Train:
         problem = contradiction(self.device, self.dtype, self.attention)
         if problem:
             raise ValueError(problem)
+        if self.engine == "torch" and self.ranks > 1:
+            raise ValueError(
+                f"train.engine=torch is one process; for train.ranks={self.ranks} set "
+                f"train.engine=deepspeed"
+            )
         return self

@@ -19,12 +19,17 @@ class Curve:
     """
 
     def __init__(
-        self, journal: Path, sources: Sequence[str], domains: Sequence[str] = (), *, has_z: bool
+        self,
+        journal: Path | None,
+        sources: Sequence[str],
+        domains: Sequence[str] = (),
+        *,
+        has_z: bool,
     ) -> None:
         """A curve without rows.
 
         Args:
-            journal: The file of the rows while training.
+            journal: The file of the rows while training; None keeps none.
             sources: Names of corpora; each has a column.
             domains: `corpus/domain`, likewise.
             has_z: Whether there is a column for what z-loss weighs.
@@ -89,8 +94,9 @@ class Curve:
             row |= {f"loss_{name}": means.mean(number) for number, name in enumerate(names)}
             row |= {f"eval_loss_{name}": heldout[name] if heldout else None for name in names}
         self.rows.append(row)
-        with self._journal.open("a", encoding="utf-8") as file:
-            file.write(_line(row))
+        if self._journal:
+            with self._journal.open("a", encoding="utf-8") as file:
+                file.write(_line(row))
         for means in (self._by_source, self._by_domain, self._norm, self._z):
             means.clear()
         self._skipped = 0
@@ -119,6 +125,8 @@ class Curve:
 
     def rewrite_journal(self) -> None:
         """The journal with exactly the rows known here."""
+        if self._journal is None:
+            return
         part = self._journal.with_suffix(".part")
         part.write_text("".join(map(_line, self.rows)), encoding="utf-8")
         part.replace(self._journal)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from hornbook.train.ranks import Ranks
+
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -95,6 +97,7 @@ class TorchEngine:
         self.settings = settings
         self.device = torch.device(settings.device)
         self.model = Phi(shape, vocab_size=vocab_size, attention=settings.attention)
+        self.model.recomputes = settings.activation_checkpointing
         self.model.initialise(settings.seed)
         self.model.to(self.device)
         # masters are taken before the model is rounded to its dtype
@@ -226,20 +229,23 @@ def require_device(settings: Train) -> None:
         )
 
 
-def open_engine(shape: Model, settings: Train, *, vocab_size: int) -> Engine:
-    """The engine for these settings, with initial weights.
+def open_engine(
+    shape: Model, settings: Train, *, vocab_size: int, ranks: "Ranks | None" = None
+) -> Engine:
+    """The engine for these settings, with initial weights; `ranks` as `joined` gives them.
 
     Raises:
-        ConfigError: The device is not there, or more ranks are asked for than one process has.
+        ConfigError: The device or a package is not there.
     """
-    if settings.ranks != 1:
-        raise ConfigError(
-            f"train.ranks={settings.ranks}: the torch engine is one process; set train.ranks=1"
-        )
     require_device(settings)
     if settings.device == "cuda":
         # cuBLAS reads this when it starts; without it a resumed run differs in the last bits
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(mode=True)
     torch.set_num_threads(settings.threads)
+    if settings.engine == "deepspeed":
+        from hornbook.train.zero import ZeroEngine
+
+        assert ranks is not None, "DeepSpeed needs to know its ranks"
+        return ZeroEngine(shape, settings, vocab_size=vocab_size, ranks=ranks)
     return TorchEngine(shape, settings, vocab_size=vocab_size)

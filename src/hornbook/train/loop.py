@@ -17,8 +17,18 @@ from hornbook.train.engine import Engine, Stepped, accept_all
 from hornbook.train.guard import SpikeGuard
 from hornbook.train.hardware import measured, utilisation
 from hornbook.train.keep import KeptModels, host_copy
+from hornbook.train.ranks import Ranks
 from hornbook.train.schedule import learning_rate
-from hornbook.train.snapshot import Snapshot, load_snapshot, on_host, save_snapshot, saved_facts
+from hornbook.train.snapshot import (
+    Snapshot,
+    clear_unfinished,
+    load_snapshot,
+    on_host,
+    read_snapshot,
+    save_snapshot,
+    saved_facts,
+    step_folder,
+)
 from hornbook.train.stopping import stopping
 
 if TYPE_CHECKING:
@@ -29,7 +39,8 @@ if TYPE_CHECKING:
 class Loop:
     """One run, from its newest checkpoint or its first step to its last.
 
-    `peak` is what the device can do, in FLOP/s; `eos` the end of text, for the models kept.
+    On several ranks all do the same; the first one writes what all know. `peak` is what the
+    device can do, in FLOP/s; `eos` the end of text, for the models kept.
     """
 
     def __init__(
@@ -38,16 +49,17 @@ class Loop:
         settings: Train,
         data: Data,
         engine: Engine,
+        ranks: Ranks,
         *,
         steps: int,
         eos: int,
         peak: float,
     ) -> None:
         self.run, self.settings, self.data = run, settings, data
-        self.engine, self.steps, self.peak = engine, steps, peak
+        self.engine, self.ranks, self.steps, self.peak = engine, ranks, steps, peak
         self.step_tokens = settings.batch_sequences * data.context_tokens
         self.curve = Curve(
-            run.pending / "curve.jsonl",
+            run.pending / "curve.jsonl" if ranks.is_first else None,
             data.sampler.sources,
             data.domain_names,
             has_z=settings.z_loss > 0,
@@ -56,7 +68,7 @@ class Loop:
         self.kept = KeptModels(run.pending / "kept", settings.keep, steps=steps, eos=eos)
         self.step, self.digest, self.skipped = 0, data.sampler.genesis, 0
         self.checkpoints: Path = run.pending / "checkpoints"
-        self._first, self._started = 0, time.monotonic()
+        self._first, self._saved, self._started = 0, 0, time.monotonic()
 
     def resume(self) -> None:
         """Stand where the newest whole checkpoint stands, if there is one.
@@ -64,7 +76,7 @@ class Loop:
         Raises:
             ArtifactError: The checkpoint has seen other sequences than this run would have.
         """
-        found = load_snapshot(self.checkpoints, self.run.log, self._fault)
+        found = self._newest()
         if found is None:
             self.curve.rewrite_journal()
             return
@@ -82,7 +94,19 @@ class Loop:
         if self.guard:
             self.guard.load(found.facts["guard"])
         self.step, self.skipped = found.step, found.facts["skipped"]
+        self._saved = self.step
         self.run.log(f"resuming after step {self.step:,} of {self.steps:,}")
+
+    def _newest(self) -> Snapshot | None:
+        """What the first rank finds; all start from the same."""
+        found = None
+        if self.ranks.is_first:
+            clear_unfinished(self.checkpoints)
+            found = load_snapshot(self.checkpoints, self.run.log, self._fault)
+        step = int(self.ranks.numbers([found.step if found else -1])[0][0])
+        if self.ranks.is_first or step < 0:
+            return found
+        return read_snapshot(step_folder(self.checkpoints, step))
 
     def go(self) -> None:
         """Run all steps that are left.
@@ -105,14 +129,20 @@ class Loop:
         ):
             while self.step < self.steps:
                 row = self._advance(batches.take(), bar)
-                if row and self.kept.wants(self.step, row["eval_loss"]):
+                is_wanted = row is not None and self.kept.wants(self.step, row["eval_loss"])
+                if is_wanted and self.ranks.is_first:
                     model = host_copy(self.engine.weights())
                     background.give(partial(self.kept.save, model, self.step))
-                if (number := asked()) is not None:
+                is_due = time.monotonic() - saved >= self.run.runtime.checkpoint_seconds
+                is_asked, is_due = self.ranks.any(
+                    asked() is not None, is_due and self.ranks.is_first
+                )
+                if is_asked:
                     self._save(background)
                     background.wait()
-                    self._stop(number)
-                if time.monotonic() - saved >= self.run.runtime.checkpoint_seconds:
+                    self.ranks.wait()  # who ends first would end those that still write
+                    self._stop(asked() or signal.SIGTERM)
+                if is_due:
                     self._save(background)
                     saved = time.monotonic()
             # what may still fail, such as the gate of the curve, needs no training again
@@ -223,7 +253,10 @@ class Loop:
         )
 
     def _save(self, background: Background) -> None:
-        """Have a checkpoint of now written."""
+        """Have a checkpoint of now written, unless there is one."""
+        if self._saved == self.step:
+            return
+        self._saved = self.step
         facts = {
             "curve": self.curve.state(),
             "guard": self.guard.state() if self.guard else None,
@@ -232,10 +265,19 @@ class Loop:
         }
         background.wait()  # so that there is one copy of the state at a time
         now = on_host(Snapshot(self.step, self.digest, facts, self.engine.state()))
-        background.give(partial(self._write, now))
+        background.give(partial(self._write, now, background))
 
-    def _write(self, snapshot: Snapshot) -> None:
-        save_snapshot(self.checkpoints, snapshot, kept=self.run.runtime.checkpoints_kept)
+    def _write(self, snapshot: Snapshot, background: Background) -> None:
+        save_snapshot(
+            self.checkpoints,
+            snapshot,
+            kept=self.run.runtime.checkpoints_kept,
+            rank=self.ranks.rank,
+            ranks=self.ranks.size,
+            is_given_up=lambda: background.is_given_up,
+        )
+        if not self.ranks.is_first:
+            return
         counted_on = [facts["kept"] for facts in saved_facts(self.checkpoints)]
         self.kept.drop(counted_on, after=snapshot.step)
 
@@ -254,6 +296,9 @@ class Loop:
 
     def _measure(self, seconds: float, cpu_seconds: float) -> None:
         tokens = (self.steps - self._first) * self.step_tokens
+        cpu_seconds = sum(one for (one,) in self.ranks.numbers([cpu_seconds]))
+        if not self.ranks.is_first:
+            return
         self.run.measure(
             **measured(
                 self.engine.weights(),

@@ -2,26 +2,31 @@
 
 A checkpoint is a folder `step-000001000` with all tensors, all other facts and the checksums of
 both. It is written under another name, synced and renamed, so a kill at any moment leaves the ones
-before as they were.
+before as they were. Of several ranks each writes a file of tensors, and the first one renames the
+folder when the files of all are there.
 """
 
 import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from hornbook.artifacts import write_json
+from hornbook.errors import PeerError
+from hornbook.train.parts import Parts
 
-_TENSORS, _FACTS, _SUMS = "state.safetensors", "state.json", "checksums.json"
-_WRITING = "writing"
+_FACTS, _SUMS = "state.json", "checksums.json"
+_TENSORS = ".safetensors"
+_WRITING = "writing-"
 
 
 @dataclass(frozen=True)
@@ -48,19 +53,64 @@ def on_host(snapshot: Snapshot) -> Snapshot:
     return Snapshot(snapshot.step, snapshot.digest, facts, tensors)
 
 
-def save_snapshot(folder: Path, snapshot: Snapshot, *, kept: int) -> None:
-    """Write a checkpoint below `folder` and drop all but the `kept` newest."""
-    part = folder / _WRITING
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    save_file(dict(snapshot.tensors), part / _TENSORS)
+def save_snapshot(
+    folder: Path,
+    snapshot: Snapshot,
+    *,
+    kept: int,
+    rank: int = 0,
+    ranks: int = 1,
+    is_given_up: Callable[[], bool] = lambda: False,
+) -> None:
+    """Write a checkpoint, or one rank's share of it, and drop all but the `kept` newest.
+
+    Raises:
+        PeerError: `is_given_up` became true before the other ranks had written their shares.
+    """
+    part = folder / f"{_WRITING}{snapshot.step:09d}"
+    part.mkdir(parents=True, exist_ok=True)
+    names = [_file_of(one, ranks) for one in range(ranks)]
+    _write_tensors(snapshot.tensors, part / names[rank])
+    if rank:
+        return
     facts = {"step": snapshot.step, "digest": snapshot.digest, "facts": dict(snapshot.facts)}
     write_json(part / _FACTS, facts)
-    sync(part / _TENSORS)
-    write_json(part / _SUMS, {name: checksum(part / name) for name in (_FACTS, _TENSORS)})
-    put(part, folder / f"step-{snapshot.step:09d}")
+    sums = {name: _awaited(part / f"{name}.sum", is_given_up) for name in names}
+    write_json(part / _SUMS, {_FACTS: checksum(part / _FACTS), **sums})
+    for name in names:
+        (part / f"{name}.sum").unlink()
+    put(part, step_folder(folder, snapshot.step))
     for old in found(folder)[:-kept]:
         shutil.rmtree(old)
+
+
+def _file_of(rank: int, ranks: int) -> str:
+    return f"state{_TENSORS}" if ranks == 1 else f"state-{rank:05d}-of-{ranks:05d}{_TENSORS}"
+
+
+def _write_tensors(tensors: Mapping[str, Tensor], file: Path) -> None:
+    """A file of tensors, and its checksum once it is whole."""
+    save_file(dict(tensors), file)
+    sync(file)
+    told = file.with_name(f"{file.name}.sum")
+    part = told.with_suffix(".part")
+    part.write_text(checksum(file), encoding="utf-8")
+    part.rename(told)
+
+
+def _awaited(file: Path, is_given_up: Callable[[], bool]) -> str:
+    """What another rank writes; ranks meet in the file system, so that training need not wait."""
+    while not file.exists():
+        if is_given_up():
+            raise PeerError(f"{file.name} was not written: another rank is gone")
+        time.sleep(0.02)
+    return file.read_text("utf-8")
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Remove what a killed run was writing; before any rank writes again."""
+    for part in folder.glob(f"{_WRITING}*"):
+        shutil.rmtree(part)
 
 
 def load_snapshot(
@@ -91,12 +141,22 @@ def load_snapshot(
 
 def _read(path: Path) -> Snapshot:
     sums = json.loads((path / _SUMS).read_text("utf-8"))
-    for name in (_FACTS, _TENSORS):
+    for name in sums:
         if checksum(path / name) != sums[name]:
             raise ValueError(f"checksum of {name}")
+    return read_snapshot(path)
+
+
+def read_snapshot(path: Path) -> Snapshot:
+    """A checkpoint that is known to be whole; tensors are read when they are asked for."""
     facts = json.loads((path / _FACTS).read_text("utf-8"))
-    tensors = load_file(path / _TENSORS)
+    tensors = Parts.in_files(sorted(path.glob(f"*{_TENSORS}")))
     return Snapshot(facts["step"], facts["digest"], facts["facts"], tensors)
+
+
+def step_folder(folder: Path, step: int) -> Path:
+    """Where the checkpoint of a step is."""
+    return folder / f"step-{step:09d}"
 
 
 def saved_facts(folder: Path) -> list[dict[str, Any]]:

@@ -1,5 +1,7 @@
 """Stage `train@VARIANT`: random weights, a mixture, and a model in the released layout."""
 
+import math
+import resource
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +16,7 @@ from hornbook.train.data import open_data
 from hornbook.train.engine import open_engine, require_device
 from hornbook.train.hardware import matmul_peak
 from hornbook.train.loop import Loop
+from hornbook.train.ranks import Ranks, joined
 from hornbook.train.shortage import memory_errors, require_memory
 
 if TYPE_CHECKING:
@@ -31,35 +34,57 @@ def train_variant(run: "Run", variant: str, settings: Train) -> None:
     """Train `variant` from `settings.seed` into the output of `run`."""
     shape = run.section("model", Model)
     accumulation_steps(settings.batch_sequences, settings.micro_sequences, settings.ranks)
+    require_device(settings)
+    with joined(settings) as ranks:
+        loop = _trained(run, variant, shape, settings, ranks)
+        _account(run, ranks)
+        if ranks.is_first:
+            _publish(run, settings, loop)
+
+
+def _trained(run: "Run", variant: str, shape: Model, settings: Train, ranks: Ranks) -> Loop:
+    """The loop after its last step."""
     mixture = run.input(f"artifacts/mixture/{variant}")
     manifest = read_json(mixture / "mixture.json")
     steps = num_steps(manifest["budget_tokens"], settings.batch_sequences, shape.context_tokens)
     vocab_size, eos = manifest["vocab_size"], read_json(run.input(TOKENIZER) / "meta.json")["eos"]
-    require_device(settings)
     require_memory(shape, settings, vocab_size=vocab_size)
-
     data = open_data(run, mixture, settings, context_tokens=shape.context_tokens)
     with memory_errors(settings):
-        peak = matmul_peak(settings, run.machine())
-        engine = open_engine(shape, settings, vocab_size=vocab_size)
-        parameters = engine.weights().num_parameters()
+        # one measures while the others wait; they are of one kind
+        peak = matmul_peak(settings, run.machine()) if ranks.is_first else math.inf
+        engine = open_engine(shape, settings, vocab_size=vocab_size, ranks=ranks)
         run.log(
-            f"{parameters:,} parameters, {steps:,} steps of {settings.batch_sequences} x "
-            f"{shape.context_tokens} tokens in {settings.dtype} on {settings.device} with "
-            f"{settings.attention} attention; measured peak {peak / 1e12:.2f} TFLOP/s"
+            f"{engine.weights().num_parameters():,} parameters, {steps:,} steps of "
+            f"{settings.batch_sequences} x {shape.context_tokens} tokens in {settings.dtype} on "
+            f"{settings.ranks} {settings.device} with {settings.attention} attention; measured "
+            f"peak {peak / 1e12:.2f} TFLOP/s"
         )
-        loop = Loop(run, settings, data, engine, steps=steps, eos=eos, peak=peak)
+        loop = Loop(run, settings, data, engine, ranks, steps=steps, eos=eos, peak=peak)
         loop.resume()
         loop.go()
+    return loop
 
-    save_model(engine.weights(), run.out, eos_token_id=eos)
+
+def _publish(run: "Run", settings: Train, loop: Loop) -> None:
+    model, eos = loop.engine.weights(), loop.kept.eos
+    save_model(model, run.out, eos_token_id=eos)
     loop.kept.publish(run.out)
-    for model in [run.out, *_kept(run.out)]:
-        _copy_tokenizer(run.input(TOKENIZER), model)
+    for folder in [run.out, *_kept(run.out)]:
+        _copy_tokenizer(run.input(TOKENIZER), folder)
+    facts = loop.metrics() | {"parameters": model.num_parameters()}
     write_text(run.out / "curve.csv", loop.curve.csv())
-    write_json(run.out / "metrics.json", loop.metrics() | {"parameters": parameters})
+    write_json(run.out / "metrics.json", facts)
     _expect_curve(run, settings, loop.curve)
-    run.summary(**loop.metrics(), parameters=parameters)
+    run.summary(**facts)
+
+
+def _account(run: "Run", ranks: Ranks) -> None:
+    """What the other ranks used, for the record of the stage."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    told = ranks.numbers([usage.ru_utime + usage.ru_stime, usage.ru_maxrss // 1024])
+    for cpu_seconds, peak_rss_mib in told[1:]:
+        run.account(cpu_seconds, int(peak_rss_mib))
 
 
 def _kept(out: Path) -> list[Path]:
