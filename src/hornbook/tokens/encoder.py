@@ -74,7 +74,8 @@ class Encoder:
             "hornbook",
             pat_str=with_runs or fast(pattern),
             mergeable_ranks=dict(ranks),
-            special_tokens={},
+            # with none tiktoken would look for the empty text at each character
+            special_tokens=dict(special),
         )
 
     @classmethod

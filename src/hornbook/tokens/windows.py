@@ -43,6 +43,7 @@ class Windows:
         self._dtype = np.dtype(meta["dtype"])
         self._files = [folder / shard["file"] for shard in shards]
         self._ends = np.cumsum([shard["tokens"] for shard in shards], dtype=np.int64)
+        self._begins = np.concatenate([[0], self._ends])
         self._sizes = [shard["tokens"] * self._dtype.itemsize for shard in shards]
         for file, size in zip(self._files, self._sizes, strict=True):
             require_whole(file, size)
@@ -60,33 +61,36 @@ class Windows:
         """
         if len(windows) and not 0 <= windows.min() <= windows.max() < self.count:
             raise IndexError(f"windows {windows.min()} to {windows.max()} of {self.count}")
-        return self.read(windows * self.context_tokens, self.context_tokens + 1)
+        starts = windows * self.context_tokens
+        return self.read(starts, self.context_tokens + 1).astype("<i8")
 
-    def read(self, starts: "NDArray[np.int64]", length: int) -> "NDArray[np.int64]":
-        """`length` tokens of the stream from each of `starts` on, [starts, length]."""
+    def read(self, starts: "NDArray[np.int64]", length: int) -> "NDArray[np.unsignedinteger]":
+        """`length` tokens of the stream from each of `starts` on, [starts, length], as stored.
+
+        Raises:
+            ArtifactError: A shard ends too early.
+        """
         import numpy as np
 
-        found = np.empty((len(starts), length), dtype=self._dtype)
-        if not found.size:
-            return found.astype(np.int64)
-        row_bytes = length * self._dtype.itemsize
-        into = found.data.cast("B")
         shards = np.searchsorted(self._ends, starts, side="right")
-        offsets = starts - np.concatenate([[0], self._ends])[shards]
-        offsets *= self._dtype.itemsize
+        offsets = (starts - self._begins[shards]) * self._dtype.itemsize
+        num_bytes = length * self._dtype.itemsize
         with self._lock:
-            for row, (shard, offset) in enumerate(
-                zip(shards.tolist(), offsets.tolist(), strict=True)
-            ):
-                self._fill(into[row * row_bytes : (row + 1) * row_bytes], shard, offset)
-        return found.astype(np.int64)
+            rows = [
+                self._bytes(shard, offset, num_bytes)
+                for shard, offset in zip(shards.tolist(), offsets.tolist(), strict=True)
+            ]
+        return np.frombuffer(b"".join(rows), dtype=self._dtype).reshape(len(starts), length)
 
-    def _fill(self, into: memoryview, shard: int, offset: int) -> None:
-        """Read on from a byte of a shard, over its end into the next."""
-        while (got := os.preadv(self._file(shard), [into], offset)) < len(into):
-            if offset + got < self._sizes[shard]:
+    def _bytes(self, shard: int, offset: int, num_bytes: int) -> bytes:
+        """Bytes from a byte of a shard on, over its end into the next."""
+        found = os.pread(self._file(shard), num_bytes, offset)
+        while len(found) < num_bytes:
+            if offset + len(found) < self._sizes[shard]:
                 require_whole(self._files[shard], self._sizes[shard])
-            into, shard, offset = into[got:], shard + 1, 0
+            shard, offset = shard + 1, 0
+            found += os.pread(self._file(shard), num_bytes - len(found), 0)
+        return found
 
     def _file(self, shard: int) -> int:
         if shard in self._open:
