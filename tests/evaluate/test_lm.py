@@ -81,5 +81,58 @@ def test_a_stop_string_ends_the_text_before_it(lm):
 
 def test_known_answers_are_not_computed_again(lm, monkeypatch):
     first = lm.score_pairs([("a", "b"), ("c", "d")])
-    monkeypatch.setattr(lm, "_score", lambda _: pytest.fail("asked the model again"))
+    monkeypatch.setattr(lm.model, "hidden", lambda *_, **__: pytest.fail("asked the model again"))
     assert lm.score_pairs([("c", "d"), ("a", "b")]) == first[::-1]
+
+
+def alone(lm, context, answer):
+    """The log-probability of one answer by one plain forward pass."""
+    ids = (Letters().encode(context) + Letters().encode(answer))[-(lm.context + 1) :]
+    table = lm.model(torch.tensor([ids[:-1]]))[0].log_softmax(-1)
+    count = len(Letters().encode(answer))
+    return float(sum(table[t, ids[t + 1]] for t in range(len(ids) - 1 - count, len(ids) - 1)))
+
+
+def test_answers_that_share_a_row_do_not_see_each_other(lm):
+    pairs = [("Which one?", answer) for answer in (" a", " bcd", " ef", " bce")]
+    pairs += [("Another one", " a"), ("x", " y"), ("x", " zzz")]
+    found = lm.score_pairs(pairs)
+    expected = [alone(lm, *pair) for pair in pairs]
+    assert found == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_shared_beginning_is_computed_once(lm, monkeypatch):
+    prefix = "The following are questions about everything. "
+    pairs = [(f"{prefix}Question {n}?", f" {a}") for n in range(7) for a in "ab"]
+    seen = []
+    hidden = lm.model.hidden
+    monkeypatch.setattr(
+        lm.model, "hidden", lambda ids, *a, **k: seen.append(ids.shape) or hidden(ids, *a, **k)
+    )
+    found = lm.score_pairs(pairs)
+    monkeypatch.undo()
+    assert seen[0][0] == 1
+    assert seen[0][1] > len(prefix)
+    assert all(tokens < 10 for _, tokens in seen[1:])
+    assert found == pytest.approx([alone(lm, *pair) for pair in pairs], abs=1e-5)
+
+
+def test_what_does_not_fit_loses_its_beginning(lm):
+    long = "abcdefgh" * 40
+    pairs = [(long, " end"), (long + "x", " end"), (long, " another end"), (long, "z" * 300)]
+    found = lm.score_pairs(pairs)
+    expected = [alone(lm, *pair) for pair in pairs[:3]]
+    assert found[:3] == pytest.approx(expected, abs=1e-4)
+    # of an answer that is longer than the context its end is scored, after what is before it
+    assert found[3] == pytest.approx(alone(lm, "z", "z" * lm.context), rel=1e-4)
+
+
+def test_prompts_of_other_lengths_in_a_batch_change_no_text(lm, folder, tmp_path):
+    prompts = ["a", "Once upon a time", "Hello", "To be", "Some more words than before"]
+    stops = [[], ["e"], [], ["\n"], []]
+    together = lm.generate(prompts, stops)
+    apart = HornbookLM(
+        load_model(folder, attention="explicit"), Letters(), memory=Memory(tmp_path, "other", {}),
+        rows=1, new_tokens=12, advance=lambda _: None,
+    )  # fmt: skip
+    assert together == [apart.generate([p], [s])[0] for p, s in zip(prompts, stops, strict=True)]

@@ -1,19 +1,16 @@
-"""Our model behind lm-eval's interface: log-likelihoods and greedy text.
+"""Our model behind lm-eval's interface: log-likelihoods and greedy text."""
 
-Axis letters in this file: B row, T position, V vocabulary.
-"""
-
-from collections.abc import Callable, Sequence
-from itertools import groupby
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import TemplateLM
-from torch import Tensor
 
+from hornbook.evaluate.greedy import Job, write
 from hornbook.evaluate.memory import Memory
-from hornbook.model.phi import KVCache, Phi
+from hornbook.evaluate.packing import Ids, Prefix, Row, batches, pack, score
+from hornbook.model.phi import Phi
 from hornbook.tokens.encoder import Encoder
 
 Advance = Callable[[int], None]
@@ -68,33 +65,32 @@ class HornbookLM(TemplateLM):
             if key not in known
         }
         self.advance(len(requests) - len(missing))
-        order = sorted(missing, key=lambda key: (sum(map(len, missing[key])), key))
-        for start in range(0, len(order), self.rows):
-            chosen = order[start : start + self.rows]
-            scores = self._score([missing[key] for key in chosen])
-            fresh = dict(zip(chosen, scores, strict=True))
+        for fresh in self._score(missing):
             self.memory.put(fresh)
             known |= fresh
-            self.advance(len(chosen))
+            self.advance(len(fresh))
         return [(float(known[key][0]), bool(known[key][1])) for key in keys]
 
-    def _score(self, pairs: Sequence[tuple[list[int], list[int]]]) -> list[tuple[float, bool]]:
-        whole = [(context + answer)[-(self.context + 1) :] for context, answer in pairs]
-        longest = max(map(len, whole)) - 1
-        ids_BT = torch.zeros((len(whole), longest), dtype=torch.long, device=self.place)
-        for row, ids in enumerate(whole):
-            ids_BT[row, : len(ids) - 1] = torch.tensor(ids[:-1])
-        x_BTD = self.model.hidden(ids_BT)
-        results: list[tuple[float, bool]] = []
-        for row, (ids, (_, answer)) in enumerate(zip(whole, pairs, strict=True)):
-            count = min(len(answer), len(ids) - 1)
-            end = len(ids) - 1
-            logp_TV = self.model.head(x_BTD[row, end - count : end]).float().log_softmax(-1)
-            target = torch.tensor(ids[-count:], device=self.place)
-            picked = logp_TV.gather(1, target[:, None]).sum()
-            is_greedy = bool((logp_TV.argmax(-1) == target).all())
-            results.append((float(picked), is_greedy))
-        return results
+    def _score(self, asked: Mapping[str, tuple[list[int], list[int]]]) -> Iterator[dict[str, Any]]:
+        """(log-probability, greedy) of each key, a batch at a time; a question is computed once."""
+        answers: dict[Ids, dict[Ids, list[str]]] = {}
+        for key in sorted(asked):
+            question, answer = (tuple(part) for part in asked[key])
+            if len(answer) > self.context:  # its end is scored, after the token before that
+                question, answer = answer[-self.context - 1 :][:1], answer[-self.context :]
+            answers.setdefault(question, {}).setdefault(answer, []).append(key)
+        whose: dict[Row, list[list[str]]] = {}
+        for question, given in sorted(answers.items()):
+            for row in pack(question, list(given), self.context):
+                whose.setdefault(row, []).extend(given[answer] for answer in row.answers)
+        prefixes = Prefix(self.model)
+        for prefix, rows in batches(list(whose), self.rows):
+            fresh: dict[str, Any] = {}
+            for row, scores in zip(rows, score(self.model, rows, prefix, prefixes), strict=True):
+                # two questions that lost their beginnings can be the same row
+                for place, keys in enumerate(whose[row]):
+                    fresh |= dict.fromkeys(keys, scores[place % len(scores)])
+            yield fresh
 
     def score_pairs(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
         """Log-probability of each continuation after its context."""
@@ -109,12 +105,18 @@ class HornbookLM(TemplateLM):
     ) -> list[float]:
         """Log-likelihood of whole texts, in windows of the context, each token scored once."""
         totals: list[float] = []
+        prefixes = Prefix(self.model)
         for request in requests:
             ids = [self.eot_token_id, *self.encoder.encode(request.args[0])]
+            parts = [
+                Row((window[0],), (window[1:],))
+                for start in range(0, len(ids) - 1, self.context)
+                if (window := tuple(ids[start : start + self.context + 1]))
+            ]
             total = 0.0
-            for start in range(0, len(ids) - 1, self.context):
-                window = ids[start : start + self.context + 1]
-                total += self._score([(window[:1], window[1:])])[0][0]
+            for first in range(0, len(parts), self.rows):
+                rows = parts[first : first + self.rows]
+                total += sum(one[0].logp for one in score(self.model, rows, (), prefixes))
             totals.append(total)
             self.advance(1)
         return totals
@@ -131,7 +133,7 @@ class HornbookLM(TemplateLM):
 
     @torch.inference_mode()
     def generate(self, prompts: Sequence[str], stops: Sequence[list[str]]) -> list[str]:
-        """Greedy text; prompts of equal length share a batch, so nothing is padded."""
+        """Greedy text of each prompt; prompts of like length share a batch."""
         room = self.context - min(self.new_tokens, self.context // 2)
         ids = [(self.encoder.encode(prompt) or [self.eot_token_id])[-room:] for prompt in prompts]
         asked = [[one, stop, self.new_tokens] for one, stop in zip(ids, stops, strict=True)]
@@ -140,43 +142,15 @@ class HornbookLM(TemplateLM):
         missing = {key: i for i, key in enumerate(keys) if key not in known}
         self.advance(len(ids) - len(missing))
         order = sorted(missing, key=lambda key: (len(ids[missing[key]]), key))
-        for _, group in groupby(order, key=lambda key: len(ids[missing[key]])):
-            members = list(group)
-            for start in range(0, len(members), self.rows):
-                chosen = members[start : start + self.rows]
-                rows_BT = torch.tensor([ids[missing[k]] for k in chosen], device=self.place)
-                made = self._greedy(rows_BT, [stops[missing[k]] for k in chosen])
-                fresh = dict(zip(chosen, made, strict=True))
-                self.memory.put(fresh)
-                known |= fresh
-                self.advance(len(chosen))
+        for start in range(0, len(order), self.rows):
+            chosen = order[start : start + self.rows]
+            jobs = [Job(ids[missing[key]], stops[missing[key]]) for key in chosen]
+            made = write(self.model, jobs, self.encoder, self.new_tokens)
+            fresh = dict(zip(chosen, made, strict=True))
+            self.memory.put(fresh)
+            known |= fresh
+            self.advance(len(chosen))
         return [str(known[key]) for key in keys]
-
-    def _greedy(self, ids_BT: Tensor, stops: list[list[str]]) -> list[str]:
-        rows, prompt = ids_BT.shape
-        slots = min(prompt + self.new_tokens, self.context)
-        dtype = next(self.model.parameters()).dtype
-        cache = KVCache(self.model.shape, rows=rows, slots=slots, device=self.place, dtype=dtype)
-        made: list[list[int]] = [[] for _ in range(rows)]
-        texts: list[str | None] = [None] * rows
-        next_B = self.model.head(self.model.hidden(ids_BT, cache)[:, -1]).argmax(-1)
-        for step in range(slots - prompt):
-            for row, token in enumerate(next_B.tolist()):
-                if texts[row] is None:
-                    texts[row] = self._grow(made[row], token, stops[row])
-            if all(text is not None for text in texts) or step == slots - prompt - 1:
-                break
-            next_B = self.model.head(self.model.hidden(next_B[:, None], cache)[:, -1]).argmax(-1)
-        return [self.encoder.decode(made[r]) if t is None else t for r, t in enumerate(texts)]
-
-    def _grow(self, made: list[int], token: int, stops: list[str]) -> str | None:
-        """Add a token to a row; its text when the row has ended by it."""
-        if token == self.eot_token_id:
-            return self.encoder.decode(made)
-        made.append(token)
-        text = self.encoder.decode(made)
-        cuts = [at for stop in stops if (at := text.find(stop)) >= 0]
-        return text[: min(cuts)] if cuts else None
 
 
 def _stops(arguments: Any) -> list[str]:  # noqa: ANN401 - lm-eval's keyword mapping

@@ -48,6 +48,25 @@ class KVCache:
         copy.length = self.length
         return copy
 
+    def grown(self, rows: int, slots: int) -> "KVCache":
+        """A copy of a cache of one row: `rows` times the same, with room for `slots` positions."""
+        return self._copy([0] * rows, slots)
+
+    def keep(self, rows: list[int]) -> "KVCache":
+        """A copy with these rows only."""
+        return self._copy(rows, self.slots)
+
+    def _copy(self, rows: list[int], slots: int) -> "KVCache":
+        copy = KVCache.__new__(KVCache)
+        copy.length = self.length
+        for name in ("keys_LBNSH", "values_LBNSH"):
+            old = getattr(self, name)
+            new = old.new_zeros((old.shape[0], len(rows), old.shape[2], slots, old.shape[4]))
+            chosen = torch.tensor(rows, device=old.device)
+            new[..., : self.length, :] = old[:, chosen, :, : self.length]
+            setattr(copy, name, new)
+        return copy
+
     def append(self, layer: int, key_BNTH: Tensor, value_BNTH: Tensor) -> tuple[Tensor, Tensor]:
         """Write the new positions of one layer; returns all keys and values up to them."""
         end = self.length + key_BNTH.shape[2]

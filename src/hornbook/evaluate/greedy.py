@@ -1,0 +1,103 @@
+"""Greedy text with keys and values kept, several prompts at a time.
+
+Axis letters in this file: B row, T prompt position, S position that can be attended to.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from hornbook.model.phi import KVCache, Phi
+from hornbook.tokens.encoder import Encoder
+
+
+class Job(NamedTuple):
+    """A prompt, and the strings that end its text."""
+
+    ids: Sequence[int]
+    stops: Sequence[str]
+
+
+class _Text:
+    """What was written to one prompt so far."""
+
+    def __init__(self, place: int, stops: Sequence[str], encoder: Encoder) -> None:
+        self.place = place
+        self.ids: list[int] = []
+        self.end: str | None = None
+        self._stops, self._encoder = stops, encoder
+        # a stop string of n bytes lies within n tokens; a letter may be cut at either side
+        self._reach = max((len(stop.encode()) for stop in stops), default=0) + 4
+
+    def add(self, token: int) -> None:
+        """One token more; `end` is the text once it has ended."""
+        if token == self._encoder.eos:
+            self.end = self.text()
+            return
+        self.ids.append(token)
+        tail = self._encoder.decode(self.ids[-self._reach :]) if self._stops else ""
+        if any(stop in tail for stop in self._stops):
+            text = self.text()
+            cuts = [at for stop in self._stops if (at := text.find(stop)) >= 0]
+            self.end = text[: min(cuts)] if cuts else None
+
+    def text(self) -> str:
+        """All of it."""
+        return self._encoder.decode(self.ids)
+
+
+@torch.inference_mode()
+def write(model: Phi, jobs: Sequence[Job], encoder: Encoder, new_tokens: int) -> list[str]:
+    """The likeliest token again and again, until a stop string, the end of text or the limits.
+
+    A text that has ended leaves the batch. Prompts that are shorter than the longest are padded on
+    the left, where nothing attends to.
+    """
+    weights = model.head.weight
+    longest = max(len(job.ids) for job in jobs)
+    slots = min(longest + new_tokens, model.shape.context_tokens)
+    padding = [longest - len(job.ids) for job in jobs]
+    ids_BT = torch.tensor(
+        [[0] * pad + list(job.ids) for pad, job in zip(padding, jobs, strict=True)]
+    )
+    cache = KVCache(
+        model.shape, rows=len(jobs), slots=slots, device=weights.device, dtype=weights.dtype
+    )
+    pads_B = torch.tensor(padding, device=weights.device)
+    x_BTD = model.hidden(ids_BT.to(weights.device), cache, **_places(pads_B, 0, longest))
+    next_B = model.head(x_BTD[:, -1]).argmax(-1)
+    texts = [_Text(place, job.stops, encoder) for place, job in enumerate(jobs)]
+    done: dict[int, str] = {}
+    for step in range(slots - longest):
+        for text, token in zip(texts, next_B.tolist(), strict=True):
+            text.add(token)
+        left = [row for row, text in enumerate(texts) if text.end is None]
+        done |= {text.place: text.end for text in texts if text.end is not None}
+        if not left or step == slots - longest - 1:
+            break
+        if len(left) < len(texts):
+            texts, cache = [texts[row] for row in left], cache.keep(left)
+            kept = torch.tensor(left, device=weights.device)
+            pads_B, next_B = pads_B[kept], next_B[kept]
+        x_BTD = model.hidden(next_B[:, None], cache, **_places(pads_B, cache.length, 1))
+        next_B = model.head(x_BTD[:, -1]).argmax(-1)
+    done |= {text.place: text.text() for text in texts if text.place not in done}
+    return [done[place] for place in range(len(jobs))]
+
+
+def _places(pads_B: Tensor, start: int, tokens: int) -> dict[str, Tensor]:
+    """Rotary positions and mask of `tokens` new slots behind `start`; nothing without padding."""
+    if not pads_B.any():
+        return {}
+    slot_T = torch.arange(start, start + tokens, device=pads_B.device)
+    slot_S = torch.arange(start + tokens, device=pads_B.device)
+    is_before_TS = slot_S[None, :] <= slot_T[:, None]
+    is_own_BTS = (slot_S >= pads_B[:, None])[:, None] & is_before_TS
+    # a row of padding has to attend to something: to itself
+    is_self_TS = slot_S[None, :] == slot_T[:, None]
+    return {
+        "positions_BT": (slot_T[None] - pads_B[:, None]).clamp_min(0),
+        "mask_BTS": is_own_BTS | is_self_TS,
+    }
