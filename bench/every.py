@@ -10,6 +10,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "performance.md"
+ELSEWHERE = {"gpu"}  # measured on another machine: bench/gpu.sh
 HEAD = """# Performance
 
 Ours beside named peers, each bench in one run on one machine, in CPU time; medians. `make bench`
@@ -27,7 +28,6 @@ def main() -> None:
     named = sys.argv[1:] or list(benches)
     if unknown := sorted(set(named) - set(benches)):
         raise SystemExit(f"no bench {', '.join(unknown)}; there are {', '.join(benches)}")
-    sections = written()
     for name in named:
         print(f"bench/{name}.py", flush=True)
         command = [sys.executable, str(benches[name])]
@@ -35,10 +35,18 @@ def main() -> None:
         print(done.stdout, flush=True)
         if done.returncode:
             raise SystemExit(f"bench/{name}.py failed:\n{done.stderr[-2000:]}")
-        sections[name] = f"## {name}\n\n```text\n{done.stdout.strip()}\n```\n"
-        head = HEAD.format(machine=processor(), python=platform.python_version())
-        parts = [sections[one] for one in sorted(sections) if one in benches]
-        PAGE.write_text("\n".join([head, *parts]), encoding="utf-8")
+        write_section(name, done.stdout)
+
+
+def write_section(name: str, text: str) -> None:
+    """Put what a bench printed on the page, beside what it has of others."""
+    sections = written() | {name: f"## {name}\n\n```text\n{text.strip()}\n```\n"}
+    head = HEAD.format(machine=processor(), python=platform.python_version())
+    if name in ELSEWHERE and PAGE.exists():
+        head = PAGE.read_text("utf-8").partition("\n## ")[0]  # of the machine of all others
+    known = {file.stem for file in HERE.glob("*.py")} | ELSEWHERE
+    parts = [sections[one] for one in sorted(sections) if one in known]
+    PAGE.write_text("\n".join([head, *parts]), encoding="utf-8")
 
 
 def is_bench(file: Path) -> bool:
