@@ -25,6 +25,7 @@ COMMANDS = {
 }
 # second words that ask about a stage instead of running it
 ABOUT = {
+    "train plan": ("hornbook.plan.command", "what training will need: memory, hours, disk"),
     "train slurm": ("hornbook.train.slurm", "the batch script of a training on a cluster"),
 }
 

@@ -154,3 +154,20 @@ def test_initial_weights_depend_on_the_seed_alone():
     )
     assert not torch.equal(first.head.weight, other.head.weight)
     assert first.head.weight.std().item() == pytest.approx(SHAPE.init_std, rel=0.05)
+
+
+def test_a_block_is_one_graph_that_all_blocks_share_and_changes_no_gradient(ids):
+    import torch._dynamo.utils as dynamo
+
+    torch._dynamo.reset()
+    dynamo.counters.clear()
+    plain, compiled = build("sdpa"), build("sdpa")
+    compiled.compile_blocks("aot_eager")  # needs no compiler of C++
+    for model in (plain, compiled):
+        model(ids).square().mean().backward()
+    assert dynamo.counters["stats"]["unique_graphs"] == 1
+    assert not dynamo.counters["graph_break"]
+    for a, b in zip(plain.named_parameters(), compiled.named_parameters(), strict=True):
+        assert a[0] == b[0]
+        torch.testing.assert_close(a[1].grad, b[1].grad, rtol=0, atol=1e-6)
+    torch._dynamo.reset()

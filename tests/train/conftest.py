@@ -38,6 +38,7 @@ SETTINGS = Train(
     micro_sequences=2,
     engine="torch",
     ranks=1,
+    compile=False,
     activation_checkpointing=False,
     device="cpu",
     dtype="float32",

@@ -20,13 +20,14 @@ EXECUTION = {
     "__init__", "__main__", "cluster", "compute", "config", "errors", "progress", "runtime",
     "stage", "stages",
 }  # fmt: skip
+_NO_BYTES = (["lineage"], ["plan"])  # packages that no artifact is made by
 PACKAGE = "hornbook"
 
 
 def is_execution(module: str) -> bool:
     """Whether a module can never change a byte of an artifact."""
     parts = module.split(".")
-    return parts[-1] in EXECUTION or parts[1:2] == ["lineage"] or len(parts) == 1
+    return parts[-1] in EXECUTION or parts[1:2] in _NO_BYTES or len(parts) == 1
 
 
 def module_file(src: Path, module: str) -> Path | None:

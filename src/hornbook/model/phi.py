@@ -290,6 +290,14 @@ class Phi(nn.Module):
             self._causal[key] = full.triu_(1)
         return self._causal[key][start : start + tokens, : start + tokens]
 
+    def compile_blocks(self, backend: str = "inductor") -> None:
+        """Have torch fuse what is between the matrix products of a block; all blocks share it.
+
+        The first passes compile, for seconds on a GPU; parameters keep their names.
+        """
+        for block in self.blocks:
+            block.compile(fullgraph=True, dynamic=False, backend=backend)
+
     @torch.no_grad()
     def initialise(self, seed: int) -> None:
         """Normal matrices and embeddings, zero biases; each tensor from its own stream of `seed`.

@@ -131,6 +131,7 @@ class Train:
     micro_sequences: int  # per forward pass, on one rank
     engine: EngineName  # torch is one process, deepspeed any number
     ranks: Annotated[int, Field(gt=0)]  # data-parallel processes
+    compile: bool  # blocks by torch.compile
     activation_checkpointing: bool  # blocks are computed again in the backward pass: less memory
     device: Device
     dtype: Dtype  # of weights and activations; master weights are fp32

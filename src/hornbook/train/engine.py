@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
@@ -103,6 +103,8 @@ class TorchEngine:
         # masters are taken before the model is rounded to its dtype
         self.optimizer = MasterAdamW(self.model, settings.optim)
         self.model.to(DTYPES[settings.dtype])
+        if settings.compile:
+            self.model.compile_blocks()
         self.scale = LossScale() if settings.dtype == "float16" else None
 
     def step(self, ids_BT: Ids, lr: float, judge: Judge = accept_all) -> Stepped:
@@ -242,6 +244,9 @@ def open_engine(
         # cuBLAS reads this when it starts; without it a resumed run differs in the last bits
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(mode=True)
+        # it would write NaN into every new tensor first, so that reading one too early shows
+        deterministic: Any = torch.utils.deterministic
+        deterministic.fill_uninitialized_memory = False
     torch.set_num_threads(settings.threads)
     if settings.engine == "deepspeed":
         from hornbook.train.zero import ZeroEngine

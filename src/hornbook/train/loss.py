@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from hornbook.model.phi import Phi
+from hornbook.train.head_loss import HeadLoss
 
 
 class CrossEntropy(torch.autograd.Function):
@@ -62,8 +63,12 @@ def sequence_terms(model: Phi, ids_BT: Tensor, *, has_z: bool) -> tuple[Tensor, 
     The second one, times a small weight, keeps logits from drifting.
     Source: PaLM, arXiv 2204.02311, section 5.
     """
-    logits_BTV = model(ids_BT[:, :-1])
-    rows = ids_BT.shape[0]
-    losses, squares = CrossEntropy.apply(logits_BTV.flatten(0, 1), ids_BT[:, 1:].flatten(), has_z)
+    rows, targets = ids_BT.shape[0], ids_BT[:, 1:].flatten()
+    if ids_BT.is_cuda:
+        x_TD = model.hidden(ids_BT[:, :-1]).flatten(0, 1)
+        losses, squares = HeadLoss.apply(x_TD, model.head.weight, model.head.bias, targets, has_z)
+    else:
+        logits_BTV = model(ids_BT[:, :-1])
+        losses, squares = CrossEntropy.apply(logits_BTV.flatten(0, 1), targets, has_z)
     mean = losses.view(rows, -1).mean(-1)
     return mean, None if squares is None else squares.view(rows, -1).mean(-1)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hornbook.artifacts import read_json, write_json, write_text
 from hornbook.model.checkpoint import save_model
 from hornbook.model.config import Model
+from hornbook.plan.here import announce
 from hornbook.train.batching import accumulation_steps, num_steps
 from hornbook.train.config import Train
 from hornbook.train.curve import Curve
@@ -54,12 +55,15 @@ def _trained(run: "Run", variant: str, shape: Model, settings: Train, ranks: Ran
         # one measures while the others wait; they are of one kind
         peak = matmul_peak(settings, run.machine()) if ranks.is_first else math.inf
         engine = open_engine(shape, settings, vocab_size=vocab_size, ranks=ranks)
-        run.log(
-            f"{engine.weights().num_parameters():,} parameters, {steps:,} steps of "
-            f"{settings.batch_sequences} x {shape.context_tokens} tokens in {settings.dtype} on "
-            f"{settings.ranks} {settings.device} with {settings.attention} attention; measured "
-            f"peak {peak / 1e12:.2f} TFLOP/s"
-        )
+        if ranks.is_first:
+            announce(
+                run,
+                shape,
+                settings,
+                vocab_size=vocab_size,
+                budget_tokens=manifest["budget_tokens"],
+                peak=peak,
+            )
         loop = Loop(run, settings, data, engine, ranks, steps=steps, eos=eos, peak=peak)
         loop.resume()
         loop.go()

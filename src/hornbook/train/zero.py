@@ -65,6 +65,8 @@ class ZeroEngine:
             optimizer=self._adam,
             config=_configuration(settings, numbers=self.model.num_parameters()),
         )
+        if settings.compile:
+            self.model.compile_blocks()
         self.scale = LossScale() if settings.dtype == "float16" else None
         self._own = [
             _own_part(padded, name, ranks.rank, total=len(master))

@@ -1,0 +1,1 @@
+"""`hornbook train plan`: what a training run will need, before it starts."""
