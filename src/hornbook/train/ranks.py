@@ -5,6 +5,7 @@ Axis letters in this file: R rank.
 
 import atexit
 import os
+import socket
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 # a rank may hash its inputs or write a model while the others wait for it
 _PATIENCE = timedelta(hours=2)
-_LOST = ("gloo", "nccl", "connection closed", "connection reset", "broken pipe", "socket timeout")
+_LOST = ("connection closed", "connection reset", "broken pipe", "timed out", "socket timeout")
 
 
 class Ranks:
@@ -104,14 +105,24 @@ def _connect(device: torch.device, rank: int, size: int) -> None:
         return
     store = meeting_point() if size > 1 else HashStore()
     is_cuda = device.type == "cuda"
-    dist.init_process_group(
-        "nccl" if is_cuda else "gloo",
-        store=PrefixStore("train", store),
-        rank=rank,
-        world_size=size,
-        timeout=_PATIENCE,
-        device_id=device if is_cuda and size > 1 else None,
-    )
+    try:
+        dist.init_process_group(
+            "nccl" if is_cuda else "gloo",
+            store=PrefixStore("train", store),
+            rank=rank,
+            world_size=size,
+            timeout=_PATIENCE,
+            device_id=device if is_cuda and size > 1 else None,
+        )
+    except RuntimeError as error:
+        if "ddress for" not in str(error):
+            raise
+        known = ", ".join(name for _, name in socket.if_nameindex())
+        variable = "NCCL_SOCKET_IFNAME" if is_cuda else "GLOO_SOCKET_IFNAME"
+        raise ConfigError(
+            f"rank {rank} has no network address ({str(error).splitlines()[0][-80:]}); set "
+            f"{variable} to the interface on which the machines see each other: {known}"
+        ) from error
     atexit.register(dist.destroy_process_group)
 
 

@@ -261,6 +261,7 @@ def _deepspeed(device: str) -> Any:  # noqa: ANN401 - it has no types
         import_module("deepspeed.ops").__dict__["__compatible_ops__"] = {}
     # it calls what the newest torch names otherwise
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.distributed")
-    for handler in import_module("deepspeed.utils").logger.handlers:
-        handler.setStream(sys.stderr)
+    logger = import_module("deepspeed.utils").logger  # writes to standard output
+    logger.handlers.clear()
+    logger.propagate = True  # warnings go to standard error, as everybody's
     return deepspeed
