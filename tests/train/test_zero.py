@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from hornbook.errors import ConfigError, PeerError
 from hornbook.train import zero
 from hornbook.train.engine import open_engine
+from hornbook.train.head_loss import HeadLoss
 from hornbook.train.parts import Parts, part_name
 from hornbook.train.ranks import joined
 from hornbook.train.snapshot import (
@@ -54,6 +55,19 @@ def test_one_rank_walks_the_steps_of_the_torch_engine(dtype, z_loss):
         assert (one.z is None) == (z_loss == 0.0)
         assert (one.z or 0.0) == pytest.approx(other.z or 0.0, rel=1e-5)
         assert one.skipped == other.skipped
+
+
+def test_the_head_and_loss_of_a_gpu_reach_every_part(monkeypatch):
+    def on_a_gpu(model, ids_BT, *, has_z):
+        x_TD = model.hidden(ids_BT[:, :-1]).flatten(0, 1)
+        targets = ids_BT[:, 1:].flatten()
+        losses, _ = HeadLoss.apply(x_TD, model.head.weight, model.head.bias, targets, has_z)
+        return losses.view(len(ids_BT), -1).mean(-1), None
+
+    monkeypatch.setattr(zero, "sequence_terms", on_a_gpu)
+    found, expected = walked(opened(ZERO)), walked(opened(SETTINGS))
+    for one, other in zip(found, expected, strict=True):
+        assert one.losses == pytest.approx(other.losses, rel=1e-5)
 
 
 def test_either_engine_goes_on_from_the_state_of_the_other():

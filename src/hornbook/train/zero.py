@@ -3,7 +3,7 @@
 The parts are cut from the same two flat tensors as in `MasterAdamW`, matrices and vectors in the
 order of the model, so a checkpoint can be read back by any number of ranks.
 
-Axis letters in this file: R rank, P forward pass, B sequence, T token.
+Axis letters in this file: R rank, P forward pass, B sequence, T token, K term of the objective.
 Source: Rajbhandari et al., ZeRO (2020), arXiv 1910.02054.
 """
 
@@ -61,7 +61,7 @@ class ZeroEngine:
         self.model.to(device=self.device, dtype=DTYPES[settings.dtype])
         self._adam = _adam(groups, settings.optim)
         self._engine, self._zero, *_ = _deepspeed(settings.device).initialize(
-            model=self.model,
+            model=_Terms(self.model, has_z=settings.z_loss > 0),
             optimizer=self._adam,
             config=_configuration(settings, numbers=self.model.num_parameters()),
         )
@@ -158,19 +158,14 @@ class ZeroEngine:
         for number, rows in enumerate(own, 1):
             self._engine.set_gradient_accumulation_boundary(number == len(own))
             ids = torch.as_tensor(ids_BT[rows]).to(self.device)
-            losses_B, squares_B = sequence_terms(self._engine, ids, has_z=settings.z_loss > 0)
-            objective = losses_B.mean()
-            if squares_B is not None:
-                objective = objective + settings.z_loss * squares_B.mean()
-            self._engine.backward(objective)
-            # 2B: losses, and squares where there are any
-            found.append(torch.cat([losses_B.detach(), *_present(squares_B)]))
+            terms_KB = self._engine(ids)
+            weights_K = terms_KB.new_tensor([1.0, settings.z_loss])[: len(terms_KB)]
+            self._engine.backward(weights_K @ terms_KB.mean(-1))
+            found.append(terms_KB.detach())
         # row [rank, pass] of what all found is row [pass * R + rank] of the batch
-        all_RPB = ranks.gather(torch.stack(found))
-        losses_RPB = all_RPB[..., : settings.micro_sequences]
-        squares = all_RPB[..., settings.micro_sequences :]
-        z = squares.mean().item() if squares.numel() else None
-        return losses_RPB.transpose(0, 1).flatten().tolist(), z
+        all_KPRB = ranks.gather(torch.stack(found)).permute(2, 1, 0, 3)
+        z = all_KPRB[1].mean().item() if len(all_KPRB) > 1 else None
+        return all_KPRB[0].flatten().tolist(), z
 
     def _discard(self) -> None:
         """Forget the gradient, as DeepSpeed does when it finds an overflow itself."""
@@ -180,8 +175,19 @@ class ZeroEngine:
         self._zero.zero_grad(set_to_none=True)
 
 
-def _present(squares_B: Tensor | None) -> list[Tensor]:
-    return [] if squares_B is None else [squares_B.detach()]
+class _Terms(nn.Module):
+    """What DeepSpeed takes for the model: from ids to losses, so that its hooks see the whole pass.
+
+    K is 1, or 2 where the squares of z-loss follow.
+    """
+
+    def __init__(self, model: Phi, *, has_z: bool) -> None:
+        super().__init__()
+        self.model, self.has_z = model, has_z
+
+    def forward(self, ids_BT: Tensor) -> Tensor:
+        losses_B, squares_B = sequence_terms(self.model, ids_BT, has_z=self.has_z)
+        return torch.stack([losses_B] if squares_B is None else [losses_B, squares_B])
 
 
 def _groups(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
