@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name all torch code uses
 
 from hornbook.model.config import Model
+from hornbook.model.gelu import gelu
 from hornbook.seeds import integer
 
 Attention = Literal["explicit", "sdpa", "flash"]
@@ -144,7 +145,7 @@ class Block(nn.Module):
         if cache is not None:
             k_BNSH, v_BNSH = cache.append(self.layer, k_BNSH, v_BNSH)
         mixed_BTNH = attend(q_BNTH, k_BNSH, v_BNSH, mask, self.attention)
-        mlp_BTD = self.fc2(F.gelu(self.fc1(h_BTD), approximate="tanh"))
+        mlp_BTD = self.fc2(gelu(self.fc1(h_BTD)))
         return x_BTD + self.dense(mixed_BTNH.flatten(2)) + mlp_BTD
 
 

@@ -18,7 +18,7 @@ from hornbook.model.config import Model
 from hornbook.model.phi import Phi
 from hornbook.train.batching import micro_rows
 from hornbook.train.config import Train
-from hornbook.train.hardware import require_dtype
+from hornbook.train.hardware import keep_freed_memory, require_dtype
 from hornbook.train.loss import sequence_losses, sequence_terms
 from hornbook.train.optimizer import MasterAdamW
 
@@ -247,6 +247,8 @@ def open_engine(
         # it would write NaN into every new tensor first, so that reading one too early shows
         deterministic: Any = torch.utils.deterministic
         deterministic.fill_uninitialized_memory = False
+    else:
+        keep_freed_memory()
     torch.set_num_threads(settings.threads)
     if settings.engine == "deepspeed":
         from hornbook.train.zero import ZeroEngine

@@ -11,6 +11,10 @@ from torch import Tensor, nn
 
 from hornbook.train.config import Optim
 
+# one call for all tensors instead of one each; torch has them under these names only
+_copy_all = torch._foreach_copy_  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
+_add_all = torch._foreach_add_  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
+
 
 class _Group:
     """Some parameters, with their masters and gradients end to end in fp32."""
@@ -19,8 +23,8 @@ class _Group:
         self.name, self.parameters = name, parameters
         self.master = torch.cat([one.detach().flatten().float() for one in parameters])
         self.master.grad = torch.zeros_like(self.master)
-        self.masters = self._views(self.master)
         self.grads = self._views(self.master.grad)
+        self.rounded: Tensor | None = None
 
     def _views(self, flat: Tensor) -> list[Tensor]:
         sizes = [one.numel() for one in self.parameters]
@@ -28,9 +32,13 @@ class _Group:
         return [part.view(one.shape) for part, one in parts]
 
     def publish(self) -> None:
-        """Round the masters into the model."""
-        for one, master in zip(self.parameters, self.masters, strict=True):
-            one.copy_(master)
+        """Round the masters into the model, whose parameters become views of one tensor."""
+        dtype = self.parameters[0].dtype
+        if self.rounded is None or self.rounded.dtype != dtype:
+            self.rounded = self.master.to(dtype, copy=True)
+            for one, part in zip(self.parameters, self._views(self.rounded), strict=True):
+                one.data = part
+        self.rounded.copy_(self.master)
 
 
 class MasterAdamW:
@@ -66,9 +74,11 @@ class MasterAdamW:
             grads = [one.grad for one in group.parameters]
             found = [grad for grad in grads if grad is not None]
             assert len(found) == len(grads), "a parameter took no part in the loss"
-            for total, grad in zip(group.grads, found, strict=True):
+            if self._is_clear:
+                _copy_all(group.grads, found)
+            else:
                 # a copy converts at memory speed, a sum of two dtypes does not
-                total.copy_(grad) if self._is_clear else total.add_(grad)
+                _add_all(group.grads, found)
             for one in group.parameters:
                 one.grad = None
         self._is_clear = False

@@ -133,7 +133,7 @@ def load_snapshot(
             if problem is None:
                 return snapshot
         warn(f"checkpoint {path} is damaged ({problem}); going back to the one before")
-        shutil.rmtree(path)
+        _remove(path)
     if paths:
         warn("no checkpoint is whole; starting from the first step")
     return None
@@ -141,6 +141,9 @@ def load_snapshot(
 
 def _read(path: Path) -> Snapshot:
     sums = json.loads((path / _SUMS).read_text("utf-8"))
+    there = sorted(file.name for file in path.glob(f"*{_TENSORS}"))
+    if not there or sorted(sums) != sorted([_FACTS, *there]):
+        raise ValueError(f"{_SUMS} names other files than {', '.join([_FACTS, *there])}")
     for name in sums:
         if checksum(path / name) != sums[name]:
             raise ValueError(f"checksum of {name}")
@@ -181,9 +184,16 @@ def sync(path: Path) -> None:
 
 def put(made: Path, target: Path) -> None:
     """Rename a finished folder to where it belongs."""
-    shutil.rmtree(target, ignore_errors=True)
+    _remove(target)
     made.rename(target)
     sync(target.parent)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def found(folder: Path) -> list[Path]:

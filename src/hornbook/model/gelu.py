@@ -1,0 +1,45 @@
+"""gelu_new where it is slow: in training on a CPU."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812 - the name all torch code uses
+
+# 0.5 * (1 + tanh(z)) is sigmoid(2 z)
+_SLOPE, _CUBIC = 2 * math.sqrt(2 / math.pi), 0.044715
+
+
+def gelu(x: Tensor) -> Tensor:
+    """X times the tanh approximation of the normal distribution at x."""
+    if x.requires_grad and x.device.type == "cpu":
+        return Gelu.apply(x)
+    return F.gelu(x, approximate="tanh")
+
+
+class Gelu(torch.autograd.Function):
+    """Value and derivative together, in fp32, by the sigmoid.
+
+    torch's kernels take a tanh per element each way: 1.6 against 1.1 CPU-ms for 1,024 x 512 in
+    bf16, 8 % of a step of the laptop preset.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ANN401 - torch's context has no public type
+        """The value, in the dtype of `x`."""
+        wide = x.float()
+        slope = (wide * wide).mul_(_SLOPE * _CUBIC).add_(_SLOPE)
+        gate = (slope * wide).sigmoid_()
+        value = wide * gate
+        # of gate: gate (1 - gate) (3 slope - 2 SLOPE), times x
+        rest = torch.addcmul(value, value, gate, value=-1)
+        derivative = gate.addcmul_(rest, slope.mul_(3).sub_(2 * _SLOPE))
+        ctx.save_for_backward(derivative.to(x.dtype))
+        return value.to(x.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:  # noqa: ANN401
+        """The gradient times the derivative."""
+        (derivative,) = ctx.saved_tensors
+        return grads[0] * derivative
