@@ -42,18 +42,19 @@ def walked(engine, steps=6):
     ]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+# where a weight begins in memory decides how its bf16 sums are rounded; 8e-3 is a bf16 step
+@pytest.mark.parametrize(("dtype", "rel"), [("float32", 1e-5), ("bfloat16", 2e-3)])
 @pytest.mark.parametrize("z_loss", [0.0, 1e-2])
-def test_one_rank_walks_the_steps_of_the_torch_engine(dtype, z_loss):
+def test_one_rank_walks_the_steps_of_the_torch_engine(dtype, rel, z_loss):
     changes = {"dtype": dtype, "z_loss": z_loss}
     found = walked(opened(replace(ZERO, **changes)))
     expected = walked(opened(replace(SETTINGS, **changes)))
     assert [one.skipped for one in found] == [None, None, None, "spike", None, None]
     for one, other in zip(found, expected, strict=True):
-        assert one.losses == pytest.approx(other.losses, rel=1e-5)
-        assert one.grad_norm == pytest.approx(other.grad_norm, rel=1e-4)
+        assert one.losses == pytest.approx(other.losses, rel=rel)
+        assert one.grad_norm == pytest.approx(other.grad_norm, rel=10 * rel)
         assert (one.z is None) == (z_loss == 0.0)
-        assert (one.z or 0.0) == pytest.approx(other.z or 0.0, rel=1e-5)
+        assert (one.z or 0.0) == pytest.approx(other.z or 0.0, rel=rel)
         assert one.skipped == other.skipped
 
 
