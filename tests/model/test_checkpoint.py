@@ -208,7 +208,9 @@ def test_the_layouts_of_2023_load_to_the_same_logits(model, tmp_path, ids, kind,
     (tmp_path / "config.json").write_text(json.dumps(config))
     (save_file if file.endswith("safetensors") else torch.save)(tensors, tmp_path / file)
     got = load_model(tmp_path, attention="explicit")
-    torch.testing.assert_close(got(ids), model(ids), rtol=0, atol=0)
+    # tensors of a file begin elsewhere in memory, and torch may sum them in another order
+    torch.testing.assert_close(got(ids), model(ids), rtol=0, atol=1e-5)
+    assert all(map(torch.equal, got.parameters(), model.parameters()))
 
 
 def test_a_tensor_that_an_older_layout_never_had_is_named(model, tmp_path):

@@ -13,7 +13,8 @@ from hornbook.model.checkpoint import load_model, save_model
 from hornbook.model.export import bytes_of, export
 from hornbook.model.phi import Phi
 from hornbook.tokens.encoder import Encoder
-from hornbook.tokens.vocabulary import fit, from_files, save
+from hornbook.tokens.published import from_files
+from hornbook.tokens.vocabulary import fit, save
 from tests.model.conftest import SHAPE, VOCABULARY
 
 transformers = pytest.importorskip("transformers")

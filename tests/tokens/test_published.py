@@ -179,6 +179,7 @@ def ask(tmp_path, endpoint, name="some/tokenizer", **environment):
         "HF_ENDPOINT": endpoint,
         "HF_HOME": str(tmp_path / "home"),
         "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_OFFLINE": "0",  # whatever a test before has set
     }
     done = subprocess.run(
         [sys.executable, "-c", script, name],
