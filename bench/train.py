@@ -240,7 +240,7 @@ def main() -> None:
         print(f"two at once on {os.cpu_count()} cores: each at {share:.2f} of its rate alone")
 
         long = {**model, **LONG, "init_std": 0.04}
-        given = {**train, "attention": "sdpa", "batch_sequences": 2, "micro_sequences": 2}
+        given = {**train, "attention": "explicit", "batch_sequences": 2, "micro_sequences": 2}
         recipe(folder, vocab_size, steps=LONG_STEPS, model=long, train=given)
         found = race(
             folder,

@@ -142,8 +142,8 @@ def test_loss_scaling_halves_on_overflow_and_survives_a_checkpoint():
 @pytest.mark.parametrize(
     ("cuda", "bf16", "flash", "context", "expected"),
     [
-        (False, False, False, 129, ("cpu", "float32", "sdpa")),
-        (False, True, True, 128, ("cpu", "bfloat16", "explicit")),
+        (False, False, False, 2049, ("cpu", "float32", "sdpa")),
+        (False, True, True, 2048, ("cpu", "bfloat16", "explicit")),
         (True, False, False, 128, ("cuda", "bfloat16", "sdpa")),
         (True, False, True, 2048, ("cuda", "bfloat16", "flash")),
     ],
@@ -156,6 +156,13 @@ def test_auto_becomes_what_is_there(monkeypatch, cuda, bf16, flash, context, exp
     got = resolve(section, context_tokens=context)
     assert (got["device"], got["dtype"], got["attention"]) == expected
     assert got["seed"] == 3
+
+
+def test_evaluation_keeps_to_the_kernel_for_long_contexts():
+    section = {"device": "cpu", "dtype": "float32", "attention": "auto"}
+    for context, expected in ((128, "explicit"), (129, "sdpa")):
+        got = resolve(section, context_tokens=context, name="evaluate")
+        assert got["attention"] == expected
 
 
 def test_auto_never_chooses_a_kernel_that_does_not_know_the_dtype(monkeypatch):

@@ -9,6 +9,7 @@ from torch.nn import functional as F  # noqa: N812 - the name all torch code use
 
 # 0.5 * (1 + tanh(z)) is sigmoid(2 z)
 _SLOPE, _CUBIC = 2 * math.sqrt(2 / math.pi), 0.044715
+_AT_ONCE = 1 << 17  # numbers, whose intermediate values stay in the cache of a core
 
 
 def gelu(x: Tensor) -> Tensor:
@@ -21,22 +22,27 @@ def gelu(x: Tensor) -> Tensor:
 class Gelu(torch.autograd.Function):
     """Value and derivative together, in fp32, by the sigmoid.
 
-    torch's kernels take a tanh per element each way: 1.6 against 1.1 CPU-ms for 1,024 x 512 in
-    bf16, 8 % of a step of the laptop preset.
+    torch's kernels take a tanh per element each way: 1.5 against .9 CPU-ms for 1,024 x 512 in
+    bf16, and 12 % of a step of the laptop preset.
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ANN401 - torch's context has no public type
         """The value, in the dtype of `x`."""
-        wide = x.float()
-        slope = (wide * wide).mul_(_SLOPE * _CUBIC).add_(_SLOPE)
-        gate = (slope * wide).sigmoid_()
-        value = wide * gate
-        # of gate: gate (1 - gate) (3 slope - 2 SLOPE), times x
-        rest = torch.addcmul(value, value, gate, value=-1)
-        derivative = gate.addcmul_(rest, slope.mul_(3).sub_(2 * _SLOPE))
-        ctx.save_for_backward(derivative.to(x.dtype))
-        return value.to(x.dtype)
+        x = x.contiguous()
+        value, derivative = torch.empty_like(x), torch.empty_like(x)
+        parts = (one.view(-1).split(_AT_ONCE) for one in (x, value, derivative))
+        for some, made, slopes in zip(*parts, strict=True):
+            wide = some.float()
+            slope = (wide * wide).mul_(_SLOPE * _CUBIC).add_(_SLOPE)
+            gate = (slope * wide).sigmoid_()
+            product = wide.mul_(gate)
+            made.copy_(product)
+            # of gate: gate (1 - gate) (3 slope - 2 SLOPE), times x
+            rest = torch.addcmul(product, product, gate, value=-1)
+            slopes.copy_(gate.addcmul_(rest, slope.mul_(3).sub_(2 * _SLOPE)))
+        ctx.save_for_backward(derivative)
+        return value
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:  # noqa: ANN401

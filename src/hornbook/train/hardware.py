@@ -115,6 +115,14 @@ def keep_freed_memory() -> None:
         mallopt(option, value)
 
 
+def return_freed_memory() -> None:
+    """Give what steps have freed back to the system, for what comes after training."""
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (OSError, AttributeError):
+        return
+
+
 def measured(
     model: Phi,
     settings: Train,

@@ -15,6 +15,8 @@ from hornbook.train.config import Optim
 _copy_all = torch._foreach_copy_  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
 _add_all = torch._foreach_add_  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
 
+_fused_adamw = torch._fused_adamw_  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
+
 
 class _Group:
     """Some parameters, with their masters and gradients end to end in fp32."""
@@ -41,6 +43,41 @@ class _Group:
         self.rounded.copy_(self.master)
 
 
+class _Moments:
+    """The averages of AdamW over one flat tensor, and its step.
+
+    The kernel is that of torch.optim.AdamW(fused=True), called by itself because the class imports
+    torch's compiler: 84 MiB and seconds of CPU time.
+    """
+
+    def __init__(self, master: Tensor, weight_decay: float) -> None:
+        self.weight_decay = weight_decay
+        self.tensors = {
+            "exp_avg": torch.zeros_like(master),
+            "exp_avg_sq": torch.zeros_like(master),
+            "step": torch.zeros((), dtype=torch.float, device=master.device),
+        }
+
+    def step(self, master: Tensor, grad: Tensor, lr: float, settings: Optim) -> None:
+        """Move the masters."""
+        self.tensors["step"] += 1
+        _fused_adamw(
+            [master],
+            [grad],
+            [self.tensors["exp_avg"]],
+            [self.tensors["exp_avg_sq"]],
+            [],
+            [self.tensors["step"]],
+            lr=lr,
+            beta1=settings.betas[0],
+            beta2=settings.betas[1],
+            weight_decay=self.weight_decay,
+            eps=settings.eps,
+            amsgrad=False,
+            maximize=False,
+        )
+
+
 class MasterAdamW:
     """The optimizer of one process.
 
@@ -56,17 +93,11 @@ class MasterAdamW:
             _Group("matrices", [one for one in parameters if one.dim() > 1]),
             _Group("vectors", [one for one in parameters if one.dim() == 1]),
         )
-        matrices, vectors = (group.master for group in self._groups)
-        self._adam = torch.optim.AdamW(
-            [
-                {"params": [matrices], "weight_decay": settings.weight_decay},
-                {"params": [vectors], "weight_decay": 0.0},
-            ],
-            lr=settings.lr,
-            betas=settings.betas,
-            eps=settings.eps,
-            fused=True,
-        )
+        self._settings = settings
+        decays = (settings.weight_decay, 0.0)
+        self._moments = [
+            _Moments(group.master, decay) for group, decay in zip(self._groups, decays, strict=True)
+        ]
 
     def accumulate(self) -> None:
         """Add the model's gradients to the fp32 ones and drop them."""
@@ -98,10 +129,8 @@ class MasterAdamW:
             shrink = (self.clip_norm / (grad_norm + 1e-6)).clamp(max=1.0)
             for group in self._groups:
                 _grad(group).mul_(shrink)
-        for group in self._adam.param_groups:
-            group["lr"] = lr
-        self._adam.step()
-        for group in self._groups:
+        for group, moments in zip(self._groups, self._moments, strict=True):
+            moments.step(group.master, _grad(group), lr, self._settings)
             group.publish()
         self.clear()
 
@@ -112,22 +141,19 @@ class MasterAdamW:
     def state(self) -> dict[str, Tensor]:
         """Masters, moments and step counts by name."""
         found: dict[str, Tensor] = {}
-        for group in self._groups:
+        for group, moments in zip(self._groups, self._moments, strict=True):
             found[f"{group.name}.master"] = group.master
-            for key, value in self._adam.state[group.master].items():
+            for key, value in moments.tensors.items():
                 found[f"{group.name}.{key}"] = value
         return found
 
     @torch.no_grad()
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Continue from `state`; the model's weights follow from its masters."""
-        for group in self._groups:
+        for group, moments in zip(self._groups, self._moments, strict=True):
             group.master.copy_(state[f"{group.name}.master"])
-            device = group.master.device
-            self._adam.state[group.master] = {
-                key: state[f"{group.name}.{key}"].to(device, copy=True)
-                for key in ("exp_avg", "exp_avg_sq", "step")
-            }
+            for key, value in moments.tensors.items():
+                value.copy_(state[f"{group.name}.{key}"])
             group.publish()
 
 

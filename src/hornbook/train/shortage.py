@@ -9,7 +9,7 @@ import torch
 
 from hornbook.errors import ConfigError
 from hornbook.model.config import Model
-from hornbook.model.phi import Phi
+from hornbook.plan.arithmetic import parameters_by_part
 from hornbook.train.config import Train
 
 _GIB = 2**30
@@ -23,10 +23,7 @@ def require_memory(shape: Model, settings: Train, *, vocab_size: int) -> None:
     Raises:
         ConfigError: They do not. On the host the kernel would end the process without a word.
     """
-    with torch.device("meta"):
-        parameters = Phi(
-            shape, vocab_size=vocab_size, attention=settings.attention
-        ).num_parameters()
+    parameters = sum(parameters_by_part(shape, vocab_size).values())
     width = 4 if settings.dtype == "float32" else 2
     needed = parameters * (2 * width + 4 * _FP32_COPIES)
     free = _free_bytes(settings.device)

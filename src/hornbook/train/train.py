@@ -15,7 +15,7 @@ from hornbook.train.config import Train
 from hornbook.train.curve import Curve
 from hornbook.train.data import open_data
 from hornbook.train.engine import open_engine, require_device
-from hornbook.train.hardware import matmul_peak
+from hornbook.train.hardware import matmul_peak, return_freed_memory
 from hornbook.train.loop import Loop
 from hornbook.train.ranks import Ranks, joined
 from hornbook.train.shortage import memory_errors, require_memory
@@ -79,6 +79,7 @@ def _publish(run: "Run", settings: Train, loop: Loop) -> None:
     facts = loop.metrics() | {"parameters": model.num_parameters()}
     write_text(run.out / "curve.csv", loop.curve.csv())
     write_json(run.out / "metrics.json", facts)
+    return_freed_memory()
     _expect_curve(run, settings, loop.curve)
     run.summary(**facts)
 
