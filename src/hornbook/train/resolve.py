@@ -15,7 +15,7 @@ _BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
 # the longest context for explicit attention on a CPU. Training in bf16 takes .57 of the flash
 # kernel's time with it at 1,024 and 2,048, .38 at 256; what it keeps grows with the square.
 # Evaluation gains at 128.
-_EXPLICIT_CONTEXT = {"train": 2048, "evaluate": 128}
+_EXPLICIT_IN_TRAINING, _EXPLICIT = 2048, 128
 
 
 def resolve(
@@ -47,7 +47,8 @@ def resolve(
 def _attention(name: str, dtype: str, context_tokens: int, *, is_cuda: bool) -> str:
     if is_cuda:
         return "flash" if find_spec("flash_attn") and dtype != "float32" else "sdpa"
-    return "explicit" if context_tokens <= _EXPLICIT_CONTEXT[name] else "sdpa"
+    longest = _EXPLICIT_IN_TRAINING if name == "train" else _EXPLICIT
+    return "explicit" if context_tokens <= longest else "sdpa"
 
 
 def has_cuda() -> bool:
