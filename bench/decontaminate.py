@@ -29,6 +29,7 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -117,7 +118,8 @@ def stage_seconds(texts: Sequence[str], conf: dict[str, Any], index: Path) -> tu
     from hornbook.compute import Shard, map_shards
     from tests.made_run import made_run
 
-    with tempfile.TemporaryDirectory() as name:
+    # progress is no result
+    with tempfile.TemporaryDirectory() as name, redirect_stdout(sys.stderr):
         folder = Path(name)
         rows = [{"id": str(n), "text": text, "source": "s"} for n, text in enumerate(texts)]
         reads = ["artifacts/web/filtered"]

@@ -14,7 +14,7 @@ def python_of(name: str) -> Path:
     folder = HERE / ".peers" / name
     python = folder / "bin" / "python"
     if not (folder / ".made").exists():
-        print(f"making {folder.relative_to(HERE.parent)}", flush=True)
+        print(f"making {folder.relative_to(HERE.parent)}", file=sys.stderr, flush=True)
         uv = str(Path(sys.executable).parent / "uv")
         subprocess.run([uv, "venv", "-q", "--clear", "-p", sys.executable, folder], check=True)
         links = os.environ.get("PIP_FIND_LINKS")

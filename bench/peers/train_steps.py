@@ -92,39 +92,11 @@ def huggingface(folder: Path, recipe: dict[str, Any], turns: Turns) -> None:
     import torch
     import transformers
 
-    from hornbook.mixture.sampler import Sampler
-    from hornbook.model.checkpoint import save_model
-    from hornbook.model.config import Model
-    from hornbook.model.phi import Phi
-    from hornbook.train.config import Schedule
-    from hornbook.train.schedule import learning_rate
-
     transformers.logging.set_verbosity_error()
-    shape, given = Model(**recipe["model"]), recipe["train"]
+    given, optim = recipe["train"], recipe["train"]["optim"]
     torch.set_num_threads(given["threads"])
-    initial = Phi(shape, vocab_size=recipe["vocab_size"], attention="sdpa")
-    initial.initialise(given["seed"])
     weights = folder / ".own" / str(os.getpid())
-    save_model(initial, weights, eos_token_id=None)
-    model = transformers.PhiForCausalLM.from_pretrained(weights, dtype=torch.float32)
-    mixture = folder / "artifacts" / "mixture" / VARIANT
-    corpora = [
-        one["corpus"] for one in json.loads((mixture / "mixture.json").read_text())["sources"]
-    ]
-    folders = {corpus: folder / "artifacts" / "tokens" / corpus for corpus in corpora}
-    sampler = Sampler(mixture, folders, context_tokens=shape.context_tokens, seed=given["seed"])
-    steps, sequences, optim = recipe["steps"], given["batch_sequences"], given["optim"]
-
-    class Sequences(torch.utils.data.Dataset):
-        """Sequence by sequence what the sampler draws."""
-
-        def __len__(self) -> int:
-            return steps * sequences
-
-        def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
-            step, row = divmod(number, sequences)
-            ids = torch.from_numpy(sampler.batch(step, sequences, slice(row, row + 1)))[0]
-            return {"input_ids": ids[:-1], "labels": ids[:-1], "shift_labels": ids[1:]}
+    model = initial(weights, recipe)
 
     class Noted(transformers.Trainer):
         """Notes losses without converting them before they are asked for."""
@@ -145,29 +117,11 @@ def huggingface(folder: Path, recipe: dict[str, Any], turns: Turns) -> None:
                 turns.losses = [float(loss) for loss in turns.losses]
             turns.done()
 
-    parameters = list(model.parameters())
-    adam = torch.optim.AdamW(
-        [
-            {
-                "params": [p for p in parameters if p.dim() > 1],
-                "weight_decay": optim["weight_decay"],
-            },
-            {"params": [p for p in parameters if p.dim() == 1], "weight_decay": 0.0},
-        ],
-        lr=optim["lr"],
-        betas=tuple(optim["betas"]),
-        eps=optim["eps"],
-        fused=True,
-    )
-    schedule = Schedule(**given["schedule"])
-    rates = torch.optim.lr_scheduler.LambdaLR(
-        adam, lambda step: learning_rate(schedule, peak=1.0, step=step, steps=steps)
-    )
     arguments = transformers.TrainingArguments(
         output_dir=str(weights),
         per_device_train_batch_size=given["micro_sequences"],
-        gradient_accumulation_steps=sequences // given["micro_sequences"],
-        max_steps=steps,
+        gradient_accumulation_steps=given["batch_sequences"] // given["micro_sequences"],
+        max_steps=recipe["steps"],
         max_grad_norm=optim["clip_norm"],
         bf16=given["dtype"] == "bfloat16",
         use_cpu=True,
@@ -182,10 +136,80 @@ def huggingface(folder: Path, recipe: dict[str, Any], turns: Turns) -> None:
     Noted(
         model=model,
         args=arguments,
-        train_dataset=Sequences(),
-        optimizers=(adam, rates),
+        train_dataset=drawn(folder, recipe),
+        optimizers=optimizer(model, recipe),
         callbacks=[Waits()],
     ).train()
+
+
+def initial(weights: Path, recipe: dict[str, Any]) -> Any:  # noqa: ANN401 - a class of transformers
+    """Transformers' model with the weights that ours starts from."""
+    import torch
+    import transformers
+
+    from hornbook.model.checkpoint import save_model
+    from hornbook.model.config import Model
+    from hornbook.model.phi import Phi
+
+    ours = Phi(Model(**recipe["model"]), vocab_size=recipe["vocab_size"], attention="sdpa")
+    ours.initialise(recipe["train"]["seed"])
+    save_model(ours, weights, eos_token_id=None)
+    return transformers.PhiForCausalLM.from_pretrained(weights, dtype=torch.float32)
+
+
+def drawn(folder: Path, recipe: dict[str, Any]) -> Any:  # noqa: ANN401 - a class made here
+    """Sequence by sequence what our sampler draws."""
+    import torch
+
+    from hornbook.mixture.sampler import Sampler
+
+    mixture = folder / "artifacts" / "mixture" / VARIANT
+    sources = json.loads((mixture / "mixture.json").read_text())["sources"]
+    folders = {one["corpus"]: folder / "artifacts" / "tokens" / one["corpus"] for one in sources}
+    context, seed = recipe["model"]["context_tokens"], recipe["train"]["seed"]
+    sampler = Sampler(mixture, folders, context_tokens=context, seed=seed)
+    steps, sequences = recipe["steps"], recipe["train"]["batch_sequences"]
+
+    class Sequences(torch.utils.data.Dataset):
+        """By their number in the run."""
+
+        def __len__(self) -> int:
+            return steps * sequences
+
+        def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
+            step, row = divmod(number, sequences)
+            ids = torch.from_numpy(sampler.batch(step, sequences, slice(row, row + 1)))[0]
+            return {"input_ids": ids[:-1], "labels": ids[:-1], "shift_labels": ids[1:]}
+
+    return Sequences()
+
+
+def optimizer(model: Any, recipe: dict[str, Any]) -> tuple[Any, Any]:  # noqa: ANN401
+    """AdamW with our decay, and our learning rates."""
+    import torch
+
+    from hornbook.train.config import Schedule
+    from hornbook.train.schedule import learning_rate
+
+    optim, steps = recipe["train"]["optim"], recipe["steps"]
+    parameters = list(model.parameters())
+    matrices = [one for one in parameters if one.dim() > 1]
+    vectors = [one for one in parameters if one.dim() == 1]
+    adam = torch.optim.AdamW(
+        [
+            {"params": matrices, "weight_decay": optim["weight_decay"]},
+            {"params": vectors, "weight_decay": 0.0},
+        ],
+        lr=optim["lr"],
+        betas=tuple(optim["betas"]),
+        eps=optim["eps"],
+        fused=True,
+    )
+    schedule = Schedule(**recipe["train"]["schedule"])
+    rates = torch.optim.lr_scheduler.LambdaLR(
+        adam, lambda step: learning_rate(schedule, peak=1.0, step=step, steps=steps)
+    )
+    return adam, rates
 
 
 if __name__ == "__main__":

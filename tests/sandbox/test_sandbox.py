@@ -2,7 +2,9 @@
 
 import os
 import subprocess
+import tempfile
 import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -49,20 +51,14 @@ def test_a_right_program_passes_and_a_wrong_one_fails():
             ("writes beside the checker", "open('/checker/x', 'w')", "OSError"),
             ("writes into the system", "open('/usr/x', 'w')", "OSError"),
             ("writes outside", "open('/x', 'w').write('x')\nopen('/../../home/x', 'w')", "Error"),
-            (
-                "deletes files",
-                (
-                    "import os, shutil; shutil.rmtree('/usr/share/doc', ignore_errors=True)\n"
-                    "assert not os.path.exists('/usr/share/doc')"
-                ),
-                "AssertionError",
-            ),
+            ("deletes files", "import os; os.unlink('/checker/checker.pyc')", "OSError"),
             (
                 "reads the environment",
                 "import os; assert os.environ.get('HOME') or os.environ.get('PATH')",
                 "AssertionError",
             ),
-            ("reads a home", "open('/root/.bashrc')", "FileNotFoundError"),
+            ("reads a file of ours", f"open({__file__!r})", "FileNotFoundError"),
+            ("reads a home", f"import os; os.listdir({str(Path.home())!r})", "FileNotFoundError"),
             ("reads all homes", "import os; os.listdir('/home')", "FileNotFoundError"),
             ("reads other processes", "open('/proc/1/environ')", "FileNotFoundError"),
             ("signals its parent", "import os; os.kill(os.getppid(), 9); os._exit(0)", ""),
@@ -85,15 +81,6 @@ def test_a_right_program_passes_and_a_wrong_one_fails():
                     "builtins.int.__eq__ = lambda a, b: True"
                 ),
                 "TypeError",
-            ),
-            (
-                "answers with more names than were asked for",
-                (
-                    "import __main__, builtins\n"
-                    "class D(dict):\n    def items(self): return [('f', f), ('__builtins__', {})]\n"
-                    "def f(x): return 5\n__builtins__ = {'abs': lambda x: 4}"
-                ),
-                "AssertionError",
             ),
             (
                 "patches the checker",
@@ -218,6 +205,19 @@ def test_what_a_program_calls_a_builtin_does_not_reach_its_tests():
     cheat = "def f(x): return 9\ndef abs(x): return 0\nfloat = lambda x: 4.0"
     told = judged(cheat, ["assert abs(float(f(2)) - 4) < 1e-6"])
     assert told.outcome == "failed"
+    # the same through an answer with more names than were asked for
+    forged = """
+import sys
+channel = sys.modules["__main__"].Channel
+send = channel.send
+def more(self, value):
+    if isinstance(value[1], dict):
+        value = (value[0], value[1] | {"abs": lambda x: 0})
+    send(self, value)
+channel.send = more
+def f(x): return 9
+"""
+    assert judged(forged, ["assert abs(f(2) - 4) < 1e-6"]).outcome == "failed"
     own = "def sum(a, b): return a + b"
     assert judged(own, ["assert sum(1, 2) == 3"], reference=own).outcome == "passed"
 
@@ -256,8 +256,10 @@ def test_instances_iterators_and_errors_of_a_program_can_be_used():
     assert judged(program, tests).outcome == "passed"
 
 
-def test_nothing_of_a_program_stays_on_the_machine(tmp_path):
-    before = {path for path in Path("/tmp").iterdir() if "hornbook-checker" not in path.name}
-    judged("open('/tmp/left-behind', 'w').write('x')\ndef f(x): return 4")
-    after = {path for path in Path("/tmp").iterdir() if "hornbook-checker" not in path.name}
-    assert not any(path.name == "left-behind" for path in after - before)
+def test_nothing_of_a_program_stays_on_the_machine():
+    place = Path(tempfile.gettempdir()) / f"left-{uuid.uuid4()}"
+    program = (
+        f"open({str(place)!r}, 'w').write('x')\ndef f(x): return len(open({str(place)!r}).read())"
+    )
+    assert judged(program, ["assert f(1) == 1"]).outcome == "passed"
+    assert not place.exists()
