@@ -74,6 +74,9 @@ def dispatch(arguments: Sequence[str]) -> int:
         return int(import_module(ABOUT[" ".join(arguments[:2])][0]).main(rest[1:]) or 0)
     if name in COMMANDS:
         return int(import_module(COMMANDS[name][0]).main(rest) or 0)
+    if name in STAGES and rest[:1] in (["-h"], ["--help"]):
+        print(usage())  # noqa: T201
+        return 0
     if name in STAGES:
         from hornbook.stage import main as run_stage
 

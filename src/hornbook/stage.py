@@ -206,7 +206,12 @@ def run_stage(root: Path, name: str) -> None:
     graph = load_graph(root)
     stage = graph.stages.get(name)
     if stage is None:
-        raise ConfigError(f"no stage {name!r}; the stages are {', '.join(graph.stages)}")
+        family = name.partition("@")[0]
+        own = [one.name for one in graph.stages.values() if one.family == family]
+        raise ConfigError(
+            f"no stage {name!r}; the stages are {', '.join(own or graph.stages)}"
+            + (f"; by hand: hornbook {own[0].replace('@', ' ')}" if own else "")
+        )
     runtime = load_runtime(root)
     several = import_module(SEVERAL[stage.family]) if stage.family in SEVERAL else None
     if several and several.start(stage, graph.params, runtime):

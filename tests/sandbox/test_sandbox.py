@@ -5,6 +5,7 @@ import subprocess
 import tempfile
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -167,10 +168,21 @@ def f(x):
     assert judged(program, [f"assert 0 < f(1) < {most}, f(1)"]).outcome == "passed"
 
 
+def test_a_program_that_runs_is_seen():
+    with ThreadPoolExecutor(1) as pool:
+        judging = pool.submit(judged, "import time; time.sleep(100)", limits=LIMITS)
+        deadline = time.monotonic() + 10
+        while not running() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert running()
+        assert judging.result().outcome == "timeout"
+    assert not running()
+
+
 def running() -> list[str]:
     """Processes of a sandbox that are still there."""
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
-    return [line for line in listed.stdout.splitlines() if "/program/checker.py" in line]
+    return [line for line in listed.stdout.splitlines() if "/checker/checker.pyc" in line]
 
 
 def test_verdicts_keep_the_order_of_their_programs():

@@ -129,7 +129,7 @@ def source_of(root: Path, name: str) -> Path:
     known = f"trained here: {', '.join(trained)}" if trained else "nothing is trained here yet"
     raise InputError(
         f"{name} is neither a folder with config.json nor a trained variant ({known}); "
-        f"`hornbook run train@{name}` trains one"
+        f"`hornbook run train` trains those of dvc.yaml"
     )
 
 
