@@ -110,7 +110,7 @@ class Guard:
 
     window_steps: Annotated[int, Field(ge=8)]
     loss_deviations: Annotated[float, Field(gt=0)]
-    norm_deviations: Annotated[float, Field(gt=0)]
+    norm_deviations: Annotated[float, Field(gt=0)] | None  # null judges no norm but nan and inf
     most_in_a_row: Annotated[int, Field(ge=1)]  # one more ends the run
 
 

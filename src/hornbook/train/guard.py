@@ -22,14 +22,12 @@ class SpikeGuard:
     are always refused; others only once the window is full.
 
     Attributes:
-        skipped: Steps refused so far.
         reason: Why the last step was refused, for the log; empty where it was not.
     """
 
     def __init__(self, settings: Guard) -> None:
         self.settings = settings
-        self.skipped, self.reason = 0, ""
-        self._in_a_row = 0
+        self.reason, self._in_a_row = "", 0
         self._losses: deque[float] = deque(maxlen=settings.window_steps)
         self._norms: deque[float] = deque(maxlen=settings.window_steps)
 
@@ -49,7 +47,6 @@ class SpikeGuard:
             if grad_norm is not None:
                 self._norms.append(grad_norm)
             return True
-        self.skipped += 1
         self._in_a_row += 1
         if self._in_a_row > self.settings.most_in_a_row:
             raise ConfigError(
@@ -64,7 +61,6 @@ class SpikeGuard:
     def state(self) -> dict[str, Any]:
         """For a checkpoint."""
         return {
-            "skipped": self.skipped,
             "in_a_row": self._in_a_row,
             "losses": list(self._losses),
             "norms": list(self._norms),
@@ -72,14 +68,14 @@ class SpikeGuard:
 
     def load(self, state: Mapping[str, Any]) -> None:
         """From a checkpoint."""
-        self.skipped, self._in_a_row = state["skipped"], state["in_a_row"]
+        self._in_a_row = state["in_a_row"]
         self._losses.extend(state["losses"])
         self._norms.extend(state["norms"])
 
-    def _fault(self, name: str, value: float, known: deque[float], deviations: float) -> str:
+    def _fault(self, name: str, value: float, known: deque[float], deviations: float | None) -> str:
         if not math.isfinite(value):
             return f"{name} of {value}"
-        if len(known) < self.settings.window_steps:
+        if deviations is None or len(known) < self.settings.window_steps:
             return ""
         middle = median(known)
         spread = _CONSISTENT * median(abs(one - middle) for one in known)
