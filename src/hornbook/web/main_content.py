@@ -16,20 +16,19 @@ if TYPE_CHECKING:
 STRIPPED = ["script", "style", "noscript", "nav", "aside", "footer", "iframe", "button", "select",
             "svg", "template", "figcaption", "object", "textarea", "label", "figure", "picture",
             "video", "audio"]  # fmt: skip
-# how people name in class and id what is not content, and what is
+# how people name in class and id what is not content, and what is; in lower case, because a search
+# that ignores case takes nearly four times as long
 NOISE = re.compile(
     r"comment|(?<!\w)shar(?:e|ing)|social|related|recirc|promo|sidebar|newsletter|subscri|footer|"
     r"breadcrumb|advert|(?<![a-z])ads?(?![a-z])|sponsor|outbrain|taboola|byline|caption|credit|"
     r"toolbar|widget|cookie|popup|modal|recommend|popular|trending|read-?more|read-?also|sign-?up|"
     r"author|disqus|navigation|menu|copyright|disclaimer|(?<![a-z])meta|(?<![a-z])tags?(?![a-z])|"
     r"hidden|print-?only|visually|dateline|timestamp|rating|carousel|slideshow|gallery|teaser|"
-    r"next-?article|more-?stories|-topics",
-    re.IGNORECASE,
+    r"next-?article|more-?stories|-topics"
 )
 CONTENT = re.compile(
     r"article-?body|story-?body|entry-?content|post-?content|article-?content|main-?content|"
-    r"body-?copy|content-?body|article__body|post-?body|story-content",
-    re.IGNORECASE,
+    r"body-?copy|content-?body|article__body|post-?body|story-content"
 )
 PARAGRAPHS, BARE = "p,pre,blockquote", "div,td,section,article,span,font,li,center"
 WHOLE = {"article", "body", "main"}  # whatever they are called
@@ -140,7 +139,7 @@ def _wider(best: "LexborNode", good: dict[int, float], held: float) -> "LexborNo
 def is_named_noise(node: "LexborNode") -> bool:
     """Whether class or id say boilerplate."""
     named = node.attributes
-    names = f"{named.get('class') or ''} {named.get('id') or ''}"
+    names = f"{named.get('class') or ''} {named.get('id') or ''}".lower()
     return bool(NOISE.search(names)) and not CONTENT.search(names)
 
 
