@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hornbook.errors import SandboxError
 from hornbook.evaluate.items import load
 from hornbook.sandbox import sandbox
 from hornbook.sandbox.config import Sandbox
@@ -148,8 +149,6 @@ def test_nothing_outlives_its_limit(program):
 
 
 def test_a_program_has_no_more_processes_than_it_may():
-    if os.geteuid() == 0 and not sandbox._as_nobody():
-        pytest.skip("root, and no Python that everybody may run")
     program = """
 import os
 count = 0
@@ -166,6 +165,31 @@ def f(x):
 """
     most = LIMITS.processes
     assert judged(program, [f"assert 0 < f(1) < {most}, f(1)"]).outcome == "passed"
+
+
+@pytest.fixture
+def as_root(monkeypatch):
+    """What the sandbox finds for root."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    found = (sandbox.missing, sandbox.interpreter, sandbox._as_nobody)
+    for one in found:
+        one.cache_clear()
+    yield
+    for one in found:
+        one.cache_clear()
+
+
+def test_root_that_cannot_become_nobody_is_refused(as_root, monkeypatch):
+    which = sandbox.shutil.which
+    monkeypatch.setattr(sandbox.shutil, "which", lambda name: name != "setpriv" and which(name))
+    with pytest.raises(SandboxError, match=r"root: .* setpriv \(apt-get install util-linux\)"):
+        judged("pass", [])
+
+
+def test_root_without_a_python_for_everybody_is_refused(as_root, monkeypatch):
+    monkeypatch.setattr(sandbox, "_is_for_all", lambda _: False)
+    with pytest.raises(SandboxError, match=r"a Python \d\.\d+ that everybody may run"):
+        judged("pass", [])
 
 
 def test_a_program_that_runs_is_seen():

@@ -28,6 +28,11 @@ from hornbook.sandbox.syscalls import filter_program
 
 Outcome = Literal["passed", "failed", "timeout"]
 REMEDY = "install bubblewrap (apt-get install bubblewrap) and allow user namespaces"
+ROOT_REMEDY = (
+    "it runs programs as nobody, which takes setpriv (apt-get install util-linux) and a Python "
+    f"{sys.version_info.major}.{sys.version_info.minor} that everybody may run (in /usr/bin, or no "
+    "longer below a home); or run as a user who is not root"
+)
 NOBODY = 65534
 GRACE_SECONDS = 2.0  # for the checker to say that time is over
 
@@ -60,6 +65,8 @@ def missing() -> str | None:
     program = shutil.which("bwrap")
     if program is None:
         return f"no sandbox: {REMEDY}"
+    if os.geteuid() == 0 and not _as_nobody():
+        return f"no sandbox for root: {ROOT_REMEDY}"
     probe = subprocess.run(
         [*_bubblewrap(), interpreter(), "-I", "-S", "-c", ""],
         capture_output=True,
