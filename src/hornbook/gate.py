@@ -7,13 +7,14 @@ shard, when all other cores are idle.
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from traceback import format_exc
 from typing import TYPE_CHECKING, Any
 
 from hornbook.config import Expectation
-from hornbook.errors import StageError
+from hornbook.errors import HornbookError, StageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,19 +31,13 @@ class Gate:
         self._process.start()
         theirs.close()
 
-    @property
-    def pid(self) -> int:
-        """Of its process."""
-        assert self._process.pid is not None
-        return self._process.pid
-
     def judge(
         self, dataset: str, frame: "pd.DataFrame", expectations: Sequence[Expectation], key: str
     ) -> dict[str, Any]:
         """As the function of that name.
 
         Raises:
-            StageError: The process is gone.
+            StageError: The process is gone, or failed in another way; then with its traceback.
             ConfigError: As the function.
         """
         try:
@@ -73,14 +68,21 @@ def _serve(pipe: Connection) -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     from hornbook.expectations import judge, load
 
-    load()
+    failed = _told(load)
     while True:
         try:
             question = pipe.recv()
         except EOFError:  # the stage has ended, or was killed
             return
-        try:
-            answer: Any = judge(*question)
-        except Exception as error:  # noqa: BLE001 - whatever it is belongs to the stage
-            answer = error
-        pipe.send(answer)
+        pipe.send(failed or _told(judge, *question))
+
+
+def _told(work: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401 - of any function
+    """What a function returns or raises, as something that can be sent."""
+    try:
+        return work(*arguments)
+    except HornbookError as error:
+        return error
+    except Exception:  # noqa: BLE001 - whatever it is belongs to the stage
+        # other libraries' errors may not be pickled, or not unpickled
+        return StageError(f"the process that checks datasets failed:\n{format_exc()}")

@@ -1,7 +1,6 @@
 """The gate in a process of its own says what the function says."""
 
-import os
-import signal
+from multiprocessing import active_children
 
 import pandas as pd
 import pytest
@@ -35,6 +34,23 @@ def test_it_answers_as_the_function_more_than_once_and_passes_errors_on(gate):
 
 
 def test_a_process_that_died_is_an_error_with_a_remedy(gate):
-    os.kill(gate.pid, signal.SIGKILL)
+    for process in active_children():
+        process.kill()
     with pytest.raises(StageError, match=r"'documents' died.*3 rows"):
         gate.judge("documents", FRAME, (UNIQUE,), "id")
+
+
+BROKEN = """
+class Odd(Exception):
+    def __init__(self, one, other): super().__init__(one)
+raise Odd("no such release", 1)
+"""
+
+
+def test_a_library_that_does_not_load_is_told_with_its_traceback(tmp_path, monkeypatch, request):
+    (tmp_path / "great_expectations.py").write_text(BROKEN)
+    monkeypatch.syspath_prepend(tmp_path)  # this process has it already, the gate's has not
+    gate = request.getfixturevalue("gate")
+    for _ in range(2):
+        with pytest.raises(StageError, match=r"failed:\nTraceback(.|\n)*Odd: no such release"):
+            gate.judge("documents", FRAME, (UNIQUE,), "id")
