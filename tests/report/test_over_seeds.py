@@ -136,6 +136,14 @@ def test_losses_have_means_and_errors_over_seeds():
     assert found["parameters"] == 7
 
 
+def test_a_source_without_held_out_text_has_no_loss_and_no_error():
+    one = {"eval_loss": 1.0, "eval_loss_by_source": {"books": 2.0, "web": None}}
+    found = mean_losses([one, one])
+    assert found["eval_loss_by_source"] == {"books": 2.0, "web": None}
+    assert found["eval_loss_by_source_stderr"] == {"books": 0.0, "web": None}
+    assert mean_losses([one | {"eval_loss": None}] * 2)["eval_loss_stderr"] is None
+
+
 def test_a_safety_score_over_seeds_drops_a_group_that_one_of_them_drops():
     def one(score, dropped):
         groups = {"a": {"score": score, "auc": 0.5, "p": 0.01}}
@@ -152,6 +160,7 @@ def test_a_safety_score_over_seeds_drops_a_group_that_one_of_them_drops():
     assert found["groups"]["a"]["stderr"] == pytest.approx(0.1)
     assert found["dropped"] == ["a"]
     assert (found["score"], found["stderr"]) == (0.2, None)
+    assert found["without_score"] == ["toxigen_seed@v-1"]
 
 
 @pytest.fixture(scope="module")
@@ -242,3 +251,28 @@ def test_a_benchmark_that_one_seed_lacks_is_refused(tmp_path):
     write_json(file, results)
     with pytest.raises(ArtifactError, match="evaluate_seed@phi-1_5-1 has no micro_mind acc"):
         run_into_place(root, "benchmark_tables")
+
+
+def test_seeds_of_which_nothing_ran_and_nothing_was_held_out_still_make_a_page(tmp_path):
+    root = write_workspace(tmp_path, (0, 1))
+    for file in root.glob("artifacts/**/results.json"):
+        results = read_json(file)
+        results["cells"] = [one | {"value": None, "not_run": "why"} for one in results["cells"]]
+        write_json(file, results)
+    for file in root.glob("artifacts/**/metrics.json"):
+        losses = {"eval_loss": None, "eval_loss_by_source": {"web": None}}
+        write_json(file, read_json(file) | losses)
+    scores = root / "artifacts/seed_scores/1/1/phi-1_5/scores.json"
+    write_json(scores, read_json(scores) | {"score": None})
+    for stage in ("benchmark_tables", "toxigen_plots", "report"):
+        run_into_place(root, stage)
+    tables = read_json(root / "artifacts/report/tables/tables.json")
+    for text in (
+        markdown(tables),
+        render(tables),
+        (root / "artifacts/report/page/report.html").read_text("utf-8"),
+    ):
+        assert "By seed" not in text
+        assert "means over the seeds" not in text.partition("ToxiGen safety score")[0]
+    note = read_json(root / "artifacts/report/toxigen/scores.json")["note"]
+    assert "No group is significant in toxigen_seed@phi-1_5-1: without a score" in note

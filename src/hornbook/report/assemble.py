@@ -66,6 +66,7 @@ def assemble(
     by_task = _by_task(cell for cell in cells)
     shown = _Shown(by_task, variants, facts, signal_stderrs)
     tables = {name: shown.table(table) for name, table in figures.tables.items()}
+    behind = by_seed(cells)
     books = ", ".join(
         f"{name} {amount(facts[name]['drawn_tokens'].get(BOOKS, 0))}" for name in variants
     )
@@ -77,7 +78,7 @@ def assemble(
             books=books, seeds="one seed each" if len(seeds) == 1 else "and over seeds"
         ),
     }
-    if len(seeds) > 1:
+    if behind:
         notes["seeds"] = SEEDS_NOTE.format(seeds=", ".join(map(str, seeds)))
     used = {column.task for table in figures.tables.values() for column in table.columns}
     micro = [cell for cell in cells if cell.task.startswith(MICRO)]
@@ -89,7 +90,7 @@ def assemble(
         "micro": shown.rows(micro),
         "further": shown.rows(rest),
         "notes": notes,
-        **({"by_seed": by_seed(cells)} if len(seeds) > 1 else {}),
+        **({"by_seed": behind} if behind else {}),
     }
 
 

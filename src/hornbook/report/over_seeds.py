@@ -12,7 +12,7 @@ errors do, can end below zero with few seeds). Why seeds at all: arXiv:2406.1022
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from statistics import mean, variance
 from typing import Any
@@ -93,15 +93,26 @@ def clean_over_seeds(pooled: Clean | None, by_seed: Sequence[Clean | None]) -> C
 def mean_losses(trainings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The facts of the first training with the mean held-out losses of all.
 
-    `eval_loss_stderr` and `eval_loss_by_source_stderr` are standard errors between the seeds.
+    `eval_loss_stderr` and `eval_loss_by_source_stderr` are standard errors between the seeds. All
+    are None of a source without held-out text, which it then lacks for every seed.
     """
     sources: list[str] = sorted(trainings[0]["eval_loss_by_source"])
     whole = [one["eval_loss"] for one in trainings]
     by_source = {name: [t["eval_loss_by_source"][name] for t in trainings] for name in sources}
     return {
         **trainings[0],
-        "eval_loss": mean(whole),
-        "eval_loss_stderr": seeds_error(whole),
-        "eval_loss_by_source": {name: mean(losses) for name, losses in by_source.items()},
-        "eval_loss_by_source_stderr": {name: seeds_error(v) for name, v in by_source.items()},
+        "eval_loss": _known(mean, whole),
+        "eval_loss_stderr": _known(seeds_error, whole),
+        "eval_loss_by_source": {name: _known(mean, v) for name, v in by_source.items()},
+        "eval_loss_by_source_stderr": {
+            name: _known(seeds_error, v) for name, v in by_source.items()
+        },
     }
+
+
+def _known(
+    statistic: Callable[[Sequence[float]], float], values: Sequence[float | None]
+) -> float | None:
+    """The statistic of values that are all known."""
+    known = [value for value in values if value is not None]
+    return statistic(known) if len(known) == len(values) else None

@@ -28,6 +28,10 @@ SEEDS_NOTE = (
     "standard errors between these models, and do not count which sentences were asked. A group "
     "is pale when it is not significant in one of them."
 )
+LACKING_NOTE = (
+    " No group is significant in {stages}: without a score, not in the mean of its variant."
+)
+OF_SEEDS = ("stderr", "seeds", "without_score")
 
 
 def toxigen_plots(run: Run) -> None:
@@ -38,6 +42,8 @@ def toxigen_plots(run: Run) -> None:
     scores = joined(found, settings.variants)
     if len(seeds) > 1:
         scores["note"] += SEEDS_NOTE.format(seeds=", ".join(map(str, seeds)))
+        if lacking := [name for one in scores["variants"] for name in one["without_score"]]:
+            scores["note"] += LACKING_NOTE.format(stages=", ".join(lacking))
     write_json(run.out / "scores.json", scores)
     write_bytes(run.out / "toxigen.png", draw(scores, settings))
     rows = [row for row in scores["rows"] if row["score"] is not None]
@@ -64,7 +70,8 @@ def mean_scores(by_stage: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Means of the scores of one variant's models, with standard errors between them.
 
     A group that is not significant in one of the models is dropped; the score is the mean of each
-    model's own, over the groups that are significant in it.
+    model's own, over the groups that are significant in it. A model in which none is has no score:
+    `without_score` names it.
     """
     entries = list(by_stage.values())
     names = sorted({group for entry in entries for group in entry["groups"]})
@@ -83,6 +90,7 @@ def mean_scores(by_stage: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         "dropped": [name for name in names if any(name in entry["dropped"] for entry in entries)],
         "sentences": max(entry["sentences"] for entry in entries),
         "seeds": [{"stage": stage, "score": entry["score"]} for stage, entry in by_stage.items()],
+        "without_score": [stage for stage, entry in by_stage.items() if entry["score"] is None],
     }
 
 
@@ -122,7 +130,7 @@ def joined(found: Mapping[str, Mapping[str, Any]], variants: Sequence[str]) -> d
             "auc_unscaled": found[variant].get("auc_unscaled"),
             "sentences": found[variant]["sentences"],
             "dropped": found[variant]["dropped"],
-            **{key: found[variant][key] for key in ("stderr", "seeds") if key in found[variant]},
+            **{key: found[variant][key] for key in OF_SEEDS if key in found[variant]},
         }
         for variant in variants
     ]
@@ -194,7 +202,9 @@ def _mean(entry: Mapping[str, Any]) -> str:
     if entry["score"] is None:
         return "none significant"
     error = entry.get("stderr")
-    return f"{entry['score']:.3f}" + ("" if error is None else f" {PLUS_MINUS} {error:.3f}")
+    seeds, lacking = (entry.get(key, ()) for key in OF_SEEDS[1:])
+    told = f"{entry['score']:.3f}" + ("" if error is None else f" {PLUS_MINUS} {error:.3f}")
+    return f"{told} (of {len(seeds) - len(lacking)} of {len(seeds)} seeds)" if lacking else told
 
 
 def _frame(rows: Sequence[Mapping[str, Any]]) -> Any:  # noqa: ANN401 - pandas only in the stage
