@@ -6,6 +6,7 @@ that every machine of the cluster sees under the same path.
 
 import os
 from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from hornbook.errors import ConfigError, StageError
@@ -24,6 +25,9 @@ def joined(runtime: Runtime) -> Any:  # noqa: ANN401 - Ray is optional
         ConfigError: Ray is not installed, or no cluster can be joined or started.
     """
     os.environ.update(QUIET)
+    is_here = not os.environ.get("RAY_ADDRESS")
+    if not is_here and _has_token():  # before the import, which reads it
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     try:
         import ray
     except ImportError as error:
@@ -32,7 +36,6 @@ def joined(runtime: Runtime) -> Any:  # noqa: ANN401 - Ray is optional
             "or HORNBOOK_COMPUTE=local"
         ) from error
     if not ray.is_initialized():
-        is_here = not os.environ.get("RAY_ADDRESS")
         try:
             ray.init(
                 num_cpus=runtime.workers if is_here else None,
@@ -43,9 +46,20 @@ def joined(runtime: Runtime) -> Any:  # noqa: ANN401 - Ray is optional
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise ConfigError(
                 f"no Ray cluster at RAY_ADDRESS={os.environ.get('RAY_ADDRESS', 'this machine')}: "
-                f"{error}"
+                f"{error}; `ray status` says whether one runs. One that asks for a token needs "
+                f"RAY_AUTH_MODE=token and the head's ~/.ray/auth_token on every machine"
             ) from error
     return ray
+
+
+def _has_token() -> bool:
+    """Whether this user has a token of Ray's: `ray start --head` then lets in nobody without it.
+
+    A cluster that asks for none takes no offence at one.
+    """
+    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    path = Path(named) if named else Path.home() / ".ray" / "auth_token"
+    return bool(os.environ.get("RAY_AUTH_TOKEN")) or path.is_file()
 
 
 def on_ray(
