@@ -75,8 +75,10 @@ class Run:
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join((key, *map(str, first["loc"])))
+            # a rule over several settings finds fault with their section: its message names them
+            shown = "" if isinstance(first["input"], Mapping) else f"={first['input']!r}"
             raise ConfigError(
-                f"params.yaml: {where}={first['input']!r}: {first['msg']}; run: hornbook compose"
+                f"params.yaml: {where}{shown}: {first['msg']}; run: hornbook compose"
             ) from error
 
     def input(self, path: str) -> Path:

@@ -45,6 +45,11 @@ def test_equal_values_are_equal_bytes():
         ),
         ("runtime.workers=3", r"runtime values are not part of an experiment.*local.yaml"),
         ("train.dtype=fp16", r"train.*fp16"),
+        (
+            "train.micro_sequences=3",
+            r"is not a multiple of 3 \(train\.micro_sequences=3 x .* is 9, or .*micro_sequences=2",
+        ),
+        ("train.batch_sequences=0", r"train\.batch_sequences=0, .* expected 1 or more of each"),
         ("model.heads=7", r"model.*7"),
         ("nothing=at_all", r"nothing"),
         ("seeds=[1,2]", r"conf/config.yaml: seeds=\[1, 2\]: 0 is not among them.*train@VARIANT"),

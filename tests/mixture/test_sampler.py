@@ -1,6 +1,5 @@
 """The order of training: declared shares, every window once an epoch, a function of the step."""
 
-from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
 import numpy as np
@@ -181,15 +180,6 @@ def test_order_and_digest_know_nothing_of_how_a_corpus_is_cut_into_shards(made, 
         assert np.array_equal(moved.batch(step, 6), straight.batch(step, 6))
         half = moved.digest(half, step, 6)
     assert half == straight.replay(20, 6)
-
-
-def test_threads_that_draw_at_once_draw_what_one_draws(made):
-    one, steps = opened(made), range(0, 30_000, 997)
-    expected = [one.batch(step, 6).tolist() for step in steps]
-    shared = opened(made)
-    with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda step: shared.batch(step, 6).tolist(), steps))
-    assert found == expected
 
 
 def test_tokens_other_than_the_manifests_are_refused(made):

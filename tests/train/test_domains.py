@@ -77,6 +77,18 @@ def test_of_a_url_the_host_counts_and_what_is_left_over_is_other(tmp_path):
     assert {*found.windows["train"].tolist()} == {0, 1, 2}
 
 
+def test_a_domain_called_other_is_not_mixed_with_what_is_left_over(tmp_path):
+    write_tokens(tmp_path, "books", 3)
+    folder, documents = tmp_path / "artifacts/tokens/books", tmp_path / CLEAN / "books"
+    for part in shards(documents):
+        rows = [row | {"domain": row["domain"].replace("long", "other")}
+                for row in read_table(part).to_pylist()]  # fmt: skip
+        write_table(part, pa.Table.from_pylist(rows))
+    found = source_domains(folder, documents, column="domain", most=2, context_tokens=CONTEXT)
+    assert found.names == ("other_", "short", "other")
+    assert set(found.windows["train"].tolist()) == {0, 1, 2}
+
+
 def test_blocks_of_windows_do_not_change_the_answer(monkeypatch):
     random = np.random.default_rng(0)
     lengths = random.integers(1, 40, size=300)

@@ -112,11 +112,6 @@ def test_torchrun_starts_the_stage_as_well(workspace, start):
     ("settings", "environment", "message"),
     [
         (
-            replace(TWO, batch_sequences=5),
-            {},
-            r"train\.batch_sequences=5 is not a multiple of 2 .* the nearest that fits is 4",
-        ),
-        (
             TWO,
             {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "4", "MASTER_ADDR": "127.0.0.1",
              "MASTER_PORT": "1"},
@@ -133,7 +128,7 @@ def test_torchrun_starts_the_stage_as_well(workspace, start):
             r"runtime\.launcher=slurm, but this is no Slurm allocation; submit the script",
         ),
     ],
-    ids=["batch", "world", "hostfile", "slurm"],
+    ids=["world", "hostfile", "slurm"],
 )  # fmt: skip
 def test_ranks_that_cannot_start_say_what_to_change(workspace, settings, environment, message):
     refused = workspace("a", settings).start(**environment)

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 from hornbook.errors import ConfigError
 from hornbook.model.phi import Phi
 from hornbook.train import resolve as resolving
-from hornbook.train.batching import accumulation_steps, micro_rows
+from hornbook.train.batching import micro_rows
 from hornbook.train.config import Optim, Schedule, Train
 from hornbook.train.engine import LossScale
 from hornbook.train.hardware import step_flops_per_token
@@ -22,8 +22,7 @@ from tests.train.conftest import CONTEXT, SETTINGS, SHAPE, VOCABULARY
 @pytest.mark.parametrize("scale", sorted(file.stem for file in (CONF / "train").glob("*.yaml")))
 def test_every_choice_in_conf_resolves_and_validates(scale):
     section = resolve(conf("train", scale), context_tokens=2048)
-    settings = TypeAdapter(Train).validate_python(section)
-    accumulation_steps(settings.batch_sequences, settings.micro_sequences, settings.ranks)
+    TypeAdapter(Train).validate_python(section)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 
 from hornbook.errors import ConfigError
 from hornbook.model.checkpoint import load_model
+from hornbook.plan.arithmetic import Layout, memory_by_part
 from hornbook.track.records import _train as tracked
 from hornbook.train import hardware, shortage
 from hornbook.train.batches import Batches
@@ -196,8 +198,42 @@ def test_running_out_of_memory_names_the_setting():
 
 def test_a_model_that_cannot_fit_is_refused_before_it_is_made():
     vast = replace(SHAPE, width=1 << 17, mlp_width=1 << 19, layers=40)
-    with pytest.raises(ConfigError, match=r"parameters need .* GiB .* are free on cpu"):
+    with pytest.raises(
+        ConfigError, match=r"parameters need .* GiB .* free on cpu .* smaller model="
+    ):
         shortage.require_memory(vast, SETTINGS, vocab_size=VOCABULARY)
+
+
+@pytest.mark.parametrize("ranks", [1, 4])
+def test_ranks_share_the_optimizer_and_those_of_a_machine_its_memory(monkeypatch, ranks):
+    settings = replace(SETTINGS, engine="deepspeed", ranks=ranks, micro_sequences=1)
+    parts = memory_by_part(SHAPE, VOCABULARY, Layout.of(settings))
+    needed = ranks * (parts["weights"] + parts["gradients"] + parts["optimizer"])
+    for name in ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.setenv(name, "0")
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    monkeypatch.setenv("LOCAL_SIZE", str(ranks))  # as DeepSpeed's launcher calls it
+    monkeypatch.setattr(shortage, "_host_bytes", lambda: needed)
+    shortage.require_memory(SHAPE, settings, vocab_size=VOCABULARY)
+    monkeypatch.setattr(shortage, "_host_bytes", lambda: needed - ranks)
+    with pytest.raises(ConfigError, match=rf"on each of {ranks} rank.* fewer ranks on a machine"):
+        shortage.require_memory(SHAPE, settings, vocab_size=VOCABULARY)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "1")  # as torchrun does
+    monkeypatch.setattr(shortage, "_host_bytes", lambda: needed // ranks)
+    shortage.require_memory(SHAPE, settings, vocab_size=VOCABULARY)
+
+
+def test_what_a_run_needs_is_said_before_it_takes_memory(start, monkeypatch):
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("out of memory")
+
+    monkeypatch.setattr("hornbook.train.train.open_engine", full)
+    run = start()
+    with pytest.raises(ConfigError, match=r"memory of cpu ran out"):
+        train(run)
+    said = "\n".join(run.logs)
+    assert re.search(r"^memory +[\d.]+ MiB +on each device: fits", said, flags=re.MULTILINE)
 
 
 def test_fp16_that_overflows_for_ever_ends_with_what_to_do():

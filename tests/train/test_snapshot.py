@@ -1,11 +1,14 @@
 """Checkpoints that were damaged in every way, and those that fill the disk."""
 
+import errno
+import os
 import shutil
 import threading
 
 import pytest
 import torch
 
+from hornbook.errors import StageError
 from hornbook.train.background import Background
 from hornbook.train.snapshot import Snapshot, found, load_snapshot, on_host, save_snapshot
 from hornbook.train.train import train
@@ -68,6 +71,46 @@ def test_a_damaged_newest_checkpoint_falls_back_with_a_warning(tmp_path, damage)
     assert len(said) == 1
     assert "step-000000002 is damaged" in said[0]
     assert [path.name for path in found(tmp_path)] == ["step-000000001"]
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO], ids=["permission", "disk"])
+def test_a_checkpoint_that_cannot_be_read_now_stays_and_is_said(tmp_path, monkeypatch, number):
+    for step in (1, 2):
+        save_snapshot(tmp_path, snapshot(step), kept=2)
+
+    def fail(file):
+        raise OSError(number, os.strerror(number), str(file))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("hornbook.train.snapshot.checksum", fail)
+        with pytest.raises(
+            StageError, match=r"step-000000002 cannot be read .*nothing was removed"
+        ):
+            load_snapshot(tmp_path, pytest.fail)
+    got = load_snapshot(tmp_path, pytest.fail)
+    assert got is not None
+    assert got.step == 2
+
+
+def test_a_kept_model_that_cannot_be_read_now_costs_no_checkpoint(start, monkeypatch):
+    from hornbook.train import keep
+
+    killed = start("killed", checkpoint_seconds=0.0, fail_at=14)
+    with pytest.raises(KeyboardInterrupt):
+        train(killed)
+    before = found(killed.pending / "checkpoints")
+
+    def fail(file):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keep, "checksum", fail)
+        with pytest.raises(StageError, match=r"kept/step-\d+ cannot be read .*nothing was removed"):
+            train(start("killed"))
+    assert found(killed.pending / "checkpoints") == before
+    again = start("killed")
+    train(again)
+    assert "resuming after step 13 of 23" in again.logs
 
 
 def test_when_all_are_damaged_the_run_starts_again_and_says_so(tmp_path):

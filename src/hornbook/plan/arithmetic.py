@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hornbook.model.config import Model
+from hornbook.train.config import Train
 
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 _FP32 = 4
@@ -60,6 +61,19 @@ class Layout:
     attention: str
     device: str
     is_recomputing: bool  # activation checkpointing
+
+    @classmethod
+    def of(cls, settings: Train) -> "Layout":
+        """As the settings say."""
+        return cls(
+            engine=settings.engine,
+            ranks=settings.ranks,
+            micro_sequences=settings.micro_sequences,
+            dtype=settings.dtype,
+            attention=settings.attention,
+            device=settings.device,
+            is_recomputing=settings.activation_checkpointing,
+        )
 
 
 def memory_by_part(shape: Model, vocab_size: int, layout: Layout) -> dict[str, int]:

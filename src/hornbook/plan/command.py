@@ -4,12 +4,13 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from hornbook.errors import InputError
+from hornbook.errors import ConfigError, InputError
 from hornbook.plan.devices import Device, device_of, parse_devices
 from hornbook.plan.here import last_mfu, present_device
 from hornbook.plan.plan import Plan, on_devices, plan_of, section
@@ -20,14 +21,27 @@ from hornbook.train.config import Train
 _DEVICES = "devices="
 
 
-def read_params(root: Path, overrides: Sequence[str]) -> Mapping[str, Any]:
-    """The values of the experiment: `params.yaml`, or what the overrides compose to."""
+def read_params(root: Path, overrides: Sequence[str], ranks: int | None) -> Mapping[str, Any]:
+    """The values of the experiment: `params.yaml`, or what the overrides compose to.
+
+    Raises:
+        ConfigError: They compose neither with the ranks of the experiment nor with `ranks`.
+    """
     file = root / "params.yaml"
     if not overrides and file.exists():
         return yaml.safe_load(file.read_text("utf-8"))
     from hornbook.compose import compose
 
-    return compose(root, overrides)
+    try:
+        return compose(root, overrides)
+    except ConfigError:
+        if ranks is None:
+            raise
+        # a batch may fit these devices and not those of the experiment
+        spread = [f"train.ranks={ranks}", *["train.engine=deepspeed"] * (ranks > 1)]
+        with suppress(ConfigError):
+            return compose(root, [*overrides, *spread])
+        raise
 
 
 def plan(root: Path, options: argparse.Namespace) -> Plan:
@@ -41,9 +55,9 @@ def plan(root: Path, options: argparse.Namespace) -> Plan:
     overrides = [one for one in options.overrides if not one.startswith(_DEVICES)]
     if len(named) > 1:
         raise InputError(f"devices= is given {len(named)} times: a plan has one kind of device")
-    params = read_params(root, overrides)
-    settings = section(params, "train", Train)
     ranks, name = parse_devices(named[0]) if named else (None, None)
+    params = read_params(root, overrides, ranks)
+    settings = section(params, "train", Train)
     is_gpu = None if name is None else name.lower() != "cpu"
     settings = on_devices(settings, ranks=ranks, is_gpu=is_gpu)
     device = _device(root, settings, name if is_gpu else None, options)

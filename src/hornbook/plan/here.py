@@ -50,11 +50,12 @@ def _gpu(name: str, peak: float | None, dtype: str) -> Device:
     import torch
 
     memory = torch.cuda.get_device_properties(0).total_memory / 2**30
-    sheet = find_device(name)
     if peak:
         return Device(name, memory, {dtype: peak}, MEASURED)
-    return Device(sheet.name if sheet else name, memory, sheet.peaks if sheet else {},
-                  sheet.origin if sheet else "unknown")  # fmt: skip
+    sheet = find_device(name)  # refuses a name of several, which nobody needs who has measured
+    if sheet is None:
+        return Device(name, memory, {}, "unknown")
+    return Device(sheet.name, memory, sheet.peaks, sheet.origin)
 
 
 def _host_gib(ranks: int) -> float | None:
@@ -84,12 +85,13 @@ def announce(
 ) -> None:
     """Log what the run that starts now will need; `peak` was measured just now."""
     from hornbook.train.hardware import device_name
+    from hornbook.train.shortage import local_ranks
 
     name = device_name(settings)
     if settings.device == "cuda":
         device = _gpu(name, peak, settings.dtype)
     else:
-        device = Device(name, _host_gib(settings.ranks), {settings.dtype: peak}, MEASURED)
+        device = Device(name, _host_gib(local_ranks()), {settings.dtype: peak}, MEASURED)
     plan = Plan(
         variant=run.name,
         shape=shape,

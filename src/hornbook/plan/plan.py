@@ -54,16 +54,7 @@ class Plan:
     @property
     def layout(self) -> Layout:
         """How the run is spread."""
-        one = self.settings
-        return Layout(
-            engine=one.engine,
-            ranks=one.ranks,
-            micro_sequences=one.micro_sequences,
-            dtype=one.dtype,
-            attention=one.attention,
-            device=one.device,
-            is_recomputing=one.activation_checkpointing,
-        )
+        return Layout.of(self.settings)
 
     @property
     def parameters(self) -> dict[str, int]:
@@ -296,16 +287,24 @@ def section(params: Mapping[str, Any], key: str, kind: type[Section]) -> Section
 
 
 def on_devices(settings: Train, *, ranks: int | None, is_gpu: bool | None) -> Train:
-    """The settings with what other devices make necessary; None keeps the experiment's."""
+    """The settings with what other devices make necessary; None keeps the experiment's.
+
+    Raises:
+        ConfigError: They cannot train like this.
+    """
+    changes: dict[str, Any] = {}
     if ranks is not None and ranks != settings.ranks:
-        engine = "deepspeed" if ranks > 1 else settings.engine
-        settings = replace(settings, ranks=ranks, engine=engine)
+        changes |= {"ranks": ranks, "engine": "deepspeed" if ranks > 1 else settings.engine}
     if is_gpu and settings.device == "cpu":
-        settings = replace(settings, device="cuda", attention="sdpa")
+        changes |= {"device": "cuda", "attention": "sdpa"}
     elif is_gpu is False and settings.device == "cuda":
         dtype = "bfloat16" if settings.dtype == "float16" else settings.dtype
-        settings = replace(settings, device="cpu", attention="sdpa", dtype=dtype)
-    return settings
+        changes |= {"device": "cpu", "attention": "sdpa", "dtype": dtype}
+    try:
+        return replace(settings, **changes)
+    except ValidationError as error:
+        told = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"on these devices: {told}") from error
 
 
 def budget_of(mixture: Mapping[str, Any], variant: str) -> int:

@@ -7,7 +7,6 @@ announcement of phi-2; llm-foundry's benchmark table for its 1.3B model.
 from dataclasses import dataclass
 
 A100_PEAK = 312e12
-H100_PEAK = 989e12
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ def parts(folder: Path) -> list[Part]:
     """The parts of a corpus in order, from their footers.
 
     Raises:
-        ArtifactError: One cannot be read or has no texts.
+        ArtifactError: There is none, or one cannot be read.
     """
     return [_part(file) for file in shards(folder)]
 

@@ -4,7 +4,6 @@ import os
 from collections import OrderedDict
 from io import FileIO
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Literal
 
 from hornbook.artifacts import read_json
@@ -27,7 +26,8 @@ class Windows:
     is left at the end of the stream and fills no window belongs to none.
 
     Nothing but the asked-for windows is held in memory. Mapped files would be shorter to write,
-    but every page that was ever read would count as this process's memory.
+    but every page that was ever read would count as this process's memory. For one thread: a file
+    may be closed for another one, so each thread opens its own.
 
     Attributes:
         count: How many windows there are.
@@ -50,7 +50,6 @@ class Windows:
         self.tokens = int(self._ends[-1]) if shards else 0
         self.count = max(0, self.tokens - 1) // context_tokens
         self._open: OrderedDict[int, FileIO] = OrderedDict()
-        self._lock = Lock()  # a thread that reads ahead must not lose its file to another
 
     def take(self, windows: "NDArray[np.int64]") -> "NDArray[np.int64]":
         """Token ids, [windows, context_tokens + 1].
@@ -75,11 +74,10 @@ class Windows:
         shards = np.searchsorted(self._ends, starts, side="right")
         offsets = (starts - self._begins[shards]) * self._dtype.itemsize
         num_bytes = length * self._dtype.itemsize
-        with self._lock:
-            rows = [
-                self._bytes(shard, offset, num_bytes)
-                for shard, offset in zip(shards.tolist(), offsets.tolist(), strict=True)
-            ]
+        rows = [
+            self._bytes(shard, offset, num_bytes)
+            for shard, offset in zip(shards.tolist(), offsets.tolist(), strict=True)
+        ]
         return np.frombuffer(b"".join(rows), dtype=self._dtype).reshape(len(starts), length)
 
     def _bytes(self, shard: int, offset: int, num_bytes: int) -> bytes:

@@ -14,8 +14,9 @@ from hornbook.errors import ArtifactError, ConfigError
 from hornbook.lineage.manifest import Graph, LockEntry, load_graph, load_lock
 from hornbook.lineage.workspace import Hasher
 from hornbook.track.index import TrackedRun, load, locked, save
+from hornbook.track.records import READERS, read_record
 
-FAMILIES = ("train", "train_seed", "evaluate", "evaluate_seed", "toxigen", "toxigen_seed")
+FAMILIES = tuple(READERS)
 
 
 class RunLink(TypedDict):
@@ -103,7 +104,6 @@ def _write(
     wanted: Sequence[str],
     dagster_run_id: str | None,
 ) -> dict[tuple[str, str], TrackedRun]:
-    from hornbook.track.records import read_record
     from hornbook.track.store import Store
 
     store, tags, found = Store(root), _tags(root, graph), dict[tuple[str, str], TrackedRun]()

@@ -5,21 +5,31 @@ from collections.abc import Iterator
 from hornbook.errors import ConfigError
 
 
-def accumulation_steps(batch_sequences: int, micro_sequences: int, ranks: int) -> int:
-    """Forward passes each rank runs before one optimizer step.
-
-    Raises:
-        ConfigError: The batch does not divide evenly.
-    """
+def misfit(batch_sequences: int, micro_sequences: int, ranks: int) -> str | None:
+    """Why a batch cannot be spread over ranks and passes; None where it can."""
     per_pass = micro_sequences * ranks
-    if batch_sequences < 1 or per_pass < 1 or batch_sequences % per_pass:
-        nearest = max(1, batch_sequences // max(per_pass, 1)) * max(per_pass, 1)
-        raise ConfigError(
-            f"train.batch_sequences={batch_sequences} is not a multiple of {per_pass} "
-            f"(train.micro_sequences={micro_sequences} x train.ranks={ranks}); "
-            f"the nearest that fits is {nearest}"
+    if min(batch_sequences, micro_sequences, ranks) < 1:
+        return (
+            f"train.batch_sequences={batch_sequences}, train.micro_sequences={micro_sequences}, "
+            f"train.ranks={ranks}: expected 1 or more of each"
         )
-    return batch_sequences // per_pass
+    if batch_sequences % per_pass == 0:
+        return None
+    nearest = max(1, round(batch_sequences / per_pass)) * per_pass
+    each, rest = divmod(batch_sequences, ranks)
+    fitting = max(size for size in range(1, micro_sequences + 1) if each % size == 0)
+    smaller = "" if rest else f", or with this batch train.micro_sequences={fitting}"
+    return (
+        f"train.batch_sequences={batch_sequences} is not a multiple of {per_pass} "
+        f"(train.micro_sequences={micro_sequences} x train.ranks={ranks}); the nearest batch that "
+        f"fits is {nearest}{smaller}"
+    )
+
+
+def accumulation_steps(batch_sequences: int, micro_sequences: int, ranks: int) -> int:
+    """Forward passes each rank runs before one optimizer step."""
+    assert not misfit(batch_sequences, micro_sequences, ranks), "settings are checked by `Train`"
+    return batch_sequences // (micro_sequences * ranks)
 
 
 def micro_rows(

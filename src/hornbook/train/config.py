@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from hornbook.config import STRICT, Expectation
+from hornbook.train.batching import misfit
 
 Device = Literal["cpu", "cuda"]
 EngineName = Literal["torch", "deepspeed"]
@@ -149,7 +150,9 @@ class Train:
 
     @model_validator(mode="after")
     def _is_possible(self) -> "Train":
-        problem = contradiction(self.device, self.dtype, self.attention)
+        problem = contradiction(self.device, self.dtype, self.attention) or misfit(
+            self.batch_sequences, self.micro_sequences, self.ranks
+        )
         if problem:
             raise ValueError(problem)
         if self.engine == "torch" and self.ranks > 1:

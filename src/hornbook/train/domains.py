@@ -24,12 +24,14 @@ _INDEX = ["id", "length", "split"]
 _BATCH_DOCUMENTS = 1 << 16
 _BLOCK_WINDOWS = 1 << 16
 _MOST_COUNTED = 1 << 16  # names, of those met so far the ones with most tokens
-# the host of a URL; no character that the head of a column or a metric may not have; some length
+# the host of a URL; no character that the head of a column or a metric may not have; some length;
+# a name that is taken
 _PLAIN = (
     (r"^[A-Za-z][A-Za-z+.-]*://(?:[^/@]*@)?(?:www\.)?([^/:?#]*).*$", r"\1"),
     (r"[^\w.\- ]", "_"),
     (r"^(.{80}).*$", r"\1"),
     (r"^\s*$", "unknown"),
+    (f"^{OTHER}$", f"{OTHER}_"),
 )
 
 
@@ -46,8 +48,8 @@ def source_domains(
 ) -> SourceDomains:
     """The domains of a token folder, from `column` of the clean corpus that it was made from.
 
-    The `most` with most tokens have a name of their own, what is left is `other`. Of a URL the
-    host counts.
+    The `most` with most tokens have a name of their own, what is left is `other`; a domain that is
+    called so itself becomes `other_`. Of a URL the host counts.
 
     Raises:
         ConfigError: The corpus has no such column.

@@ -1,7 +1,7 @@
 """What moves the weights: one small interface, so that the loop knows nothing of devices.
 
-`TorchEngine` is one process on one device. An engine over several ranks has the same operations;
-`Engine.weights` is then where it gathers what it sharded.
+`TorchEngine` is one process on one device. `ZeroEngine` has the same operations over several ranks,
+each of which holds the whole weights.
 """
 
 import os
@@ -221,7 +221,7 @@ def require_device(settings: Train) -> None:
     if not torch.cuda.is_available():
         raise ConfigError(
             "train.device=cuda, but torch finds no GPU here; train on a machine that has one, "
-            "or set train.device=cpu with train.attention=sdpa"
+            "or on this one with train.device=cpu train.dtype=auto train.attention=auto"
         )
     require_dtype(settings)
     if settings.attention == "flash" and find_spec("flash_attn") is None:

@@ -76,13 +76,11 @@ def _measure_peak(settings: Train) -> float:
 
 
 def require_dtype(settings: Train) -> None:
-    """The GPU computes in the dtype of the training.
+    """The GPU that is here computes in the dtype of the training.
 
     Raises:
         ConfigError: It does not.
     """
-    if settings.device != "cuda":
-        return
     capability = torch.cuda.get_device_capability()
     # tensor cores: fp16 since Volta, bf16 since Ampere; before, both are emulated and slow
     least = {"float16": (7, 0), "bfloat16": (8, 0)}.get(settings.dtype, (0, 0))

@@ -14,7 +14,7 @@ from hornbook.model.checkpoint import save_model
 from hornbook.model.phi import Phi
 from hornbook.model.weights import weight_files
 from hornbook.train.config import Keep
-from hornbook.train.snapshot import checksum, found, put, sync
+from hornbook.train.snapshot import checksum, found, put, sync, unreadable
 
 _SUM = "sha256"
 
@@ -61,7 +61,11 @@ class KeptModels:
                 shutil.rmtree(path)
 
     def fault(self, state: Mapping[str, Any], step: int) -> str | None:
-        """Why a checkpoint of `step` with this state cannot be used; None where all is there."""
+        """Why a checkpoint of `step` with this state cannot be used; None where all is there.
+
+        Raises:
+            StageError: A model is there and cannot be read.
+        """
         needed = {one for one in range(1, step + 1) if self._is_due(one)}
         if state["best_step"] is not None:
             needed.add(state["best_step"])
@@ -69,8 +73,10 @@ class KeptModels:
             path = self._of(one)
             try:
                 is_whole = (path / _SUM).read_text("utf-8") == _checksums(path)
-            except (OSError, ArtifactError) as error:
-                return f"the model kept at step {one:,} cannot be read: {error}"
+            except (FileNotFoundError, NotADirectoryError, ArtifactError) as error:
+                return f"the model kept at step {one:,} is not whole: {error}"
+            except OSError as error:
+                raise unreadable(path, error) from error
             if not is_whole:
                 return f"the model kept at step {one:,} is damaged"
         return None

@@ -17,14 +17,13 @@ import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from hornbook.errors import ConfigError, PeerError, StageError
 from hornbook.lineage.manifest import Stage
 from hornbook.runtime import Runtime
-from hornbook.train.batching import accumulation_steps
 from hornbook.train.place import given_place
 
 _PARENT = "HORNBOOK_RANKS_PARENT"
@@ -58,7 +57,6 @@ def start(stage: Stage, params: Mapping[str, Any], runtime: Runtime) -> bool:
         return False
     if ranks == 1:
         return False
-    accumulation_steps(train["batch_sequences"], train["micro_sequences"], ranks)
     arguments = ["-m", "hornbook", *stage.name.split("@")]
     if runtime.launcher == "local":
         port = runtime.master_port or _free_port()
@@ -118,7 +116,6 @@ class Team:
     ranks: int
     threads: int
     port: int
-    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
     def run(self) -> None:
         """Start them and wait; SIGTERM and SIGINT ask all for a checkpoint, a second one kills.
@@ -149,7 +146,7 @@ class Team:
             env={
                 # several machines need an interface that the others see, one does not
                 "GLOO_SOCKET_IFNAME": "lo",
-                **self.environment,
+                **os.environ,
                 "RANK": str(number),
                 "LOCAL_RANK": str(number),
                 "WORLD_SIZE": str(self.ranks),

@@ -75,13 +75,13 @@ class Loop:
 
         Raises:
             ArtifactError: The checkpoint has seen other sequences than this run would have.
+            StageError: A checkpoint cannot be read.
         """
         found = self._newest()
         if found is None:
             self.curve.rewrite_journal()
             return
-        for step in range(found.step):
-            self.digest = self.data.digest(self.digest, step)
+        self.digest = self.data.sampler.replay(found.step, self.settings.batch_sequences)
         if self.digest != found.digest:
             raise ArtifactError(
                 f"the checkpoint of step {found.step:,} in {self.checkpoints} was trained in "

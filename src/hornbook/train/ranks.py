@@ -155,9 +155,6 @@ def _device(settings: Train, local_rank: int) -> torch.device:
             f"train.ranks={settings.ranks} puts rank {local_rank} on this machine, which has "
             f"{found} GPUs, one per rank; lower train.ranks or name more machines "
             f"(docs/cluster.md)"
-            if found
-            else "train.device=cuda, but torch finds no GPU here; train on a machine that has "
-            "one, or set train.device=cpu with train.attention=sdpa"
         )
     torch.cuda.set_device(local_rank)
     return torch.device("cuda", local_rank)

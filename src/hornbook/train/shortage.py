@@ -9,39 +9,58 @@ import torch
 
 from hornbook.errors import ConfigError
 from hornbook.model.config import Model
-from hornbook.plan.arithmetic import parameters_by_part
+from hornbook.plan.arithmetic import Layout, memory_by_part, parameters_by_part, total
 from hornbook.train.config import Train
+from hornbook.train.place import given_place
 
 _GIB = 2**30
-# per parameter beside the weights: gradient in their dtype; master, gradient, two moments in fp32
-_FP32_COPIES = 4
 
 
 def require_memory(shape: Model, settings: Train, *, vocab_size: int) -> None:
-    """Weights, gradients and optimizer fit; activations come on top and are not counted.
+    """What a rank holds of weights, gradients and optimizer fits; activations come on top.
+
+    To be asked on every rank before one of them takes memory.
 
     Raises:
-        ConfigError: They do not. On the host the kernel would end the process without a word.
+        ConfigError: It does not. On the host the kernel would end the process without a word.
     """
-    parameters = sum(parameters_by_part(shape, vocab_size).values())
-    width = 4 if settings.dtype == "float32" else 2
-    needed = parameters * (2 * width + 4 * _FP32_COPIES)
+    parts = memory_by_part(shape, vocab_size, Layout.of(settings))
+    needed = sum(parts[name] for name in ("weights", "gradients", "optimizer"))
     free = _free_bytes(settings.device)
-    if free is not None and needed > free:
-        raise ConfigError(
-            f"{parameters:,} parameters need {needed / _GIB:,.1f} GiB for weights, gradients and "
-            f"optimizer, {free / _GIB:,.1f} GiB are free on {settings.device}; choose a smaller "
-            f"model=, or raise train.ranks so that ranks share the optimizer"
-        )
+    if free is None or needed <= free:
+        return
+    parameters = total(parameters_by_part(shape, vocab_size))
+    remedy = (
+        "or more of train.ranks, each on a GPU of its own, with train.engine=deepspeed: they "
+        "share gradients and optimizer"
+        if settings.device == "cuda"
+        else "or fewer ranks on a machine (docs/cluster.md)"
+    )
+    raise ConfigError(
+        f"{parameters:,} parameters need {needed / _GIB:,.1f} GiB for weights, gradients and "
+        f"optimizer on each of {settings.ranks} rank(s), {free / _GIB:,.1f} GiB are free on "
+        f"{settings.device} for each; choose a smaller model=, {remedy}"
+    )
+
+
+def local_ranks() -> int:
+    """Ranks that share this machine."""
+    place = given_place()
+    return place.local_size if place else 1
 
 
 def _free_bytes(device: str) -> int | None:
+    """For one rank: its GPU, or its part of the host; None where nobody says."""
     if device == "cuda":
         return torch.cuda.mem_get_info()[0]
+    free = _host_bytes()
+    return None if free is None else free // local_ranks()
+
+
+def _host_bytes() -> int | None:
     file = Path("/proc/meminfo")
-    found = (
-        re.search(r"MemAvailable:\s+(\d+) kB", file.read_text("utf-8")) if file.exists() else None
-    )
+    text = file.read_text("utf-8") if file.exists() else ""
+    found = re.search(r"MemAvailable:\s+(\d+) kB", text)
     return int(found[1]) * 1024 if found else None
 
 

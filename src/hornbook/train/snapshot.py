@@ -21,12 +21,14 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from hornbook.artifacts import write_json
-from hornbook.errors import PeerError
+from hornbook.errors import PeerError, StageError
 from hornbook.train.parts import Parts
 
 _FACTS, _SUMS = "state.json", "checksums.json"
 _TENSORS = ".safetensors"
 _WRITING = "writing-"
+# what a file says that is not there; any other OSError says nothing about its bytes
+_ABSENT = (FileNotFoundError, NotADirectoryError)
 
 
 @dataclass(frozen=True)
@@ -120,15 +122,21 @@ def load_snapshot(
 ) -> Snapshot | None:
     """The newest checkpoint that is whole and has no `fault`; None where there is none.
 
-    One that cannot be used is reported to `warn` and removed, and the one before it is taken.
+    One of which something is missing or damaged is reported to `warn` and removed, and the one
+    before it is taken.
+
+    Raises:
+        StageError: One cannot be read; it may be whole, so nothing is removed.
     """
     paths = found(folder)
     for path in reversed(paths):
         try:
             snapshot = _read(path)
             problem = fault(snapshot)
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        except (*_ABSENT, ValueError, KeyError, TypeError, SafetensorError) as error:
             problem = f"{type(error).__name__}: {error}"
+        except OSError as error:
+            raise unreadable(path, error) from error
         else:
             if problem is None:
                 return snapshot
@@ -137,6 +145,15 @@ def load_snapshot(
     if paths:
         warn("no checkpoint is whole; starting from the first step")
     return None
+
+
+def unreadable(path: Path, error: OSError) -> StageError:
+    """What to say of a folder that could not be read, whatever is in it."""
+    return StageError(
+        f"{path} cannot be read ({error}), which does not make it damaged: nothing was removed; "
+        f"mend the disk or its permissions and run the same command again, or remove "
+        f"{path.parent} to go on without"
+    )
 
 
 def _read(path: Path) -> Snapshot:

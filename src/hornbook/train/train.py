@@ -10,7 +10,7 @@ from hornbook.artifacts import read_json, write_json, write_text
 from hornbook.model.checkpoint import save_model
 from hornbook.model.config import Model
 from hornbook.plan.here import announce
-from hornbook.train.batching import accumulation_steps, num_steps
+from hornbook.train.batching import num_steps
 from hornbook.train.config import Train
 from hornbook.train.curve import Curve
 from hornbook.train.data import open_data
@@ -34,7 +34,6 @@ def train(run: "Run") -> None:
 def train_variant(run: "Run", variant: str, settings: Train) -> None:
     """Train `variant` from `settings.seed` into the output of `run`."""
     shape = run.section("model", Model)
-    accumulation_steps(settings.batch_sequences, settings.micro_sequences, settings.ranks)
     require_device(settings)
     with joined(settings) as ranks:
         loop = _trained(run, variant, shape, settings, ranks)
@@ -50,20 +49,22 @@ def _trained(run: "Run", variant: str, shape: Model, settings: Train, ranks: Ran
     steps = num_steps(manifest["budget_tokens"], settings.batch_sequences, shape.context_tokens)
     vocab_size, eos = manifest["vocab_size"], read_json(run.input(TOKENIZER) / "meta.json")["eos"]
     require_memory(shape, settings, vocab_size=vocab_size)
+    ranks.wait()
+    with memory_errors(settings):
+        # one measures for all; they are of one kind
+        peak = matmul_peak(settings, run.machine()) if ranks.is_first else math.inf
+    if ranks.is_first:
+        announce(
+            run,
+            shape,
+            settings,
+            vocab_size=vocab_size,
+            budget_tokens=manifest["budget_tokens"],
+            peak=peak,
+        )
     data = open_data(run, mixture, settings, context_tokens=shape.context_tokens)
     with memory_errors(settings):
-        # one measures while the others wait; they are of one kind
-        peak = matmul_peak(settings, run.machine()) if ranks.is_first else math.inf
         engine = open_engine(shape, settings, vocab_size=vocab_size, ranks=ranks)
-        if ranks.is_first:
-            announce(
-                run,
-                shape,
-                settings,
-                vocab_size=vocab_size,
-                budget_tokens=manifest["budget_tokens"],
-                peak=peak,
-            )
         loop = Loop(run, settings, data, engine, ranks, steps=steps, eos=eos, peak=peak)
         loop.resume()
         loop.go()
