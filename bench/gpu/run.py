@@ -7,8 +7,8 @@ speed   phi-1.5's 1.3B at context 2,048 in bf16: with and without torch.compile 
 peer    Trainer and PhiForCausalLM of that shape with the same attention, likewise
 curves  the 350M shape for some minutes on text: torch engine, compiled, and DeepSpeed
 
-Parts that were measured before into FOLDER are kept, so one call can go on where another ended.
-Prints tables and, as the last line, one JSON object:
+Each call measures its parts anew; parts that an earlier call measured into FOLDER are shown with
+them. Prints tables and, as the last line, one JSON object:
 mfu              best of ours: causal arithmetic over the measured matmul peak; mfu_sheet likewise,
                  over the data sheet's where the device has one
 tokens_per_second, memory_gib, best   of that run, and its settings

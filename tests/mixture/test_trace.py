@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from hornbook.mixture.sampler import Sampler
 from hornbook.tokens.encoder import Encoder
 from hornbook.tokens.index import Index, verify_shards
 from tests.tokens.test_tokens import CLEAN, fitted, index_of, stage, tokens
+from tests.train.conftest import SETTINGS
 
 CONTEXT, SEQUENCES, STEPS = 16, 6, 40
 GRAPH = """stages:
@@ -129,9 +132,19 @@ def test_a_trained_model_is_proved_to_have_seen_this_order_or_refused(root, trac
     shutil.rmtree(metrics.parent)
 
 
-def test_a_further_seed_is_traced_in_its_own_order(root, trace):
+def test_a_further_seed_is_traced_in_its_own_order(root, trace, monkeypatch):
+    from hornbook.train.train_seed import train_seed
+
+    trained = []
+    monkeypatch.setattr(
+        "hornbook.train.train_seed.train_variant", lambda *given: trained.append(given[-1].seed)
+    )
+    settings = replace(SETTINGS, seed=5)
+    train_seed(SimpleNamespace(instance="toy-6", section=lambda *_: settings))
+    assert trained == [11]  # the sixth after train.seed
     _, said = trace("train_seed@toy-6", "--step", "7")
-    assert f"digest after step 7: {sampler(root, 6).replay(7, SEQUENCES)}" in said
+    assert "seed 11" in said.splitlines()[0]
+    assert f"digest after step 7: {sampler(root, 11).replay(7, SEQUENCES)}" in said
 
 
 def test_a_document_is_found_by_its_id_and_by_a_place_in_it(root, trace):

@@ -136,6 +136,7 @@ def test_backends_agree_within_the_tolerance_of_the_dtype(ids, dtype, tolerance)
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("attention", ["explicit", "sdpa", "flash"])
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU")
 def test_backends_agree_on_a_gpu(ids, attention):
     if attention == "flash":
         pytest.importorskip("flash_attn")

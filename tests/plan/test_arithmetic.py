@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 from hornbook.model.config import Model
 from hornbook.model.phi import Phi
+from hornbook.plan import arithmetic
 from hornbook.plan.arithmetic import (
     Layout,
     activation_bytes,
@@ -17,6 +18,7 @@ from hornbook.plan.arithmetic import (
     total,
 )
 from hornbook.plan.published import RUNS, utilisations_of
+from hornbook.train import head_loss, zero
 from hornbook.train.hardware import step_flops_per_token
 from tests.made_run import CONF, conf
 
@@ -105,6 +107,11 @@ def test_zero_shares_gradients_and_optimizer_and_nothing_else():
     assert many["optimizer"] == 12 * parameters // 32
     assert one["gradients"] - many["gradients"] == 4 * parameters - 4 * parameters // 32
     assert {name for name in one if one[name] != many[name]} == {"gradients", "optimizer"}
+
+
+def test_what_the_arithmetic_counts_with_is_what_the_engine_does():
+    assert arithmetic._BUCKET == zero._BUCKET
+    assert arithmetic._SOFTMAX == head_loss._NUMBERS
 
 
 def test_activation_checkpointing_keeps_a_blocks_input_and_one_block():

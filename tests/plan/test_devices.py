@@ -26,7 +26,8 @@ def test_what_names_no_device_is_refused(text):
     [("a100-80g", "A100-80G"), ("A100 80GB", "A100-80G"), ("H100", "H100-80G"),
      ("NVIDIA A100-SXM4-40GB", "A100-40G"), ("NVIDIA H100 80GB HBM3", "H100-80G"),
      ("NVIDIA H200", "H200-141G"), ("NVIDIA H100 PCIe", "H100-PCIe-80G"),
-     ("Tesla V100-SXM2-32GB", None), ("RTX 4090", None), ("B200", None)],
+     ("Tesla V100-SXM2-32GB", "V100-32G"), ("Tesla V100-PCIE-16GB", "V100-PCIe-16G"),
+     ("RTX 4090", None), ("B200", None)],
 )  # fmt: skip
 def test_names_of_data_sheets_and_of_torch_are_one_device(name, expected):
     found = find_device(name)

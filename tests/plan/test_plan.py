@@ -48,6 +48,22 @@ def test_the_papers_run_by_hand(planned):
     assert plan["checkpoint_bytes"] == 12 * 1_418_270_720
 
 
+def test_checkpoints_of_a_large_model_are_farther_apart(planned, monkeypatch, capsys):
+    def said(*arguments):
+        assert main(["train", "plan", *arguments]) == 0
+        return re.search(
+            r"([\d.]+) (MB|GB|TB) written .* every ([\d,]+) s", capsys.readouterr().out
+        )
+
+    paper = said(*PAPER, "devices=32xA100-80G")
+    assert paper[3] == "1,702"  # 12 x 1,418,270,720 bytes at 10 MB/s
+    assert (paper[2], float(paper[1]) < 3) == ("TB", True)
+    small = said("scale=smoke", "devices=cpu", "--tokens-per-second", "1000")
+    assert small[3] == "60"
+    monkeypatch.setenv("HORNBOOK_CHECKPOINT_SECONDS", "300")
+    assert said(*PAPER, "devices=32xA100-80G")[3] == "300"
+
+
 def test_table_1_and_what_it_implies_stand_below_every_plan(monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     assert main(["train", "plan", *PAPER, "devices=8xH100"]) == 0

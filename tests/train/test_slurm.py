@@ -46,6 +46,7 @@ def test_the_paper_on_four_machines():
         "#SBATCH --signal=B:USR1@600",
         "#SBATCH --requeue",
         "hornbook compose scale=paper",
+        "#   hornbook compose scale=paper && hornbook run mixture@phi-1_5 && sbatch THIS_FILE",
         "dvc commit --force train@phi-1_5",
     ):
         assert line in text.splitlines()

@@ -1,8 +1,8 @@
 """Which files of ours a stage runs: the code dependencies that `dvc.yaml` has to list.
 
 Found by following imports in the source text, so the list needs no run. What cannot change a byte
-is left out by rule (D-003): errors, schemas without defaults, progress, the process around a stage,
-the map over shards and the lineage records.
+is left out by rule (D-003): errors, schemas, progress, the process around a stage, the map over
+shards, the plan of a training and the lineage records.
 """
 
 import argparse

@@ -138,13 +138,14 @@ class Sampler:
         drawn = _bytes(source) + _bytes(window * self._context_tokens)
         return hashlib.sha256(previous.encode() + drawn).hexdigest()
 
-    def replay(self, steps: int, sequences: int) -> str:
+    def replay(self, steps: int, sequences: int, *, first: int = 0, digest: str = "") -> str:
         """The digest after `steps` steps, from nothing but what is declared.
 
-        The 71,500 steps of 2,048 sequences of phi-1.5-web take half a minute.
+        Where `digest` after `first` steps is known, it goes on from there. The 71,500 steps of
+        2,048 sequences of phi-1.5-web take half a minute.
         """
-        digest = self.genesis
-        for step in range(steps):
+        digest = digest or self.genesis
+        for step in range(first, steps):
             digest = self.digest(digest, step, sequences)
         return digest
 

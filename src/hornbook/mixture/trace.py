@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from hornbook.mixture.sampler import Sampler
 from hornbook.tokens.encoder import Encoder
 from hornbook.tokens.index import Index, Piece, verify_shards
 from hornbook.tokens.windows import Split, Windows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 TOKENS, CLEAN, MIXTURE = "artifacts/tokens", "artifacts/clean/decontaminated", "artifacts/mixture"
 TRACED = ("train", "train_seed", "tokens")
@@ -35,10 +38,14 @@ class Corpus:
         self.folder = root / TOKENS / name
         self.index = Index(self.folder)
         self._clean = root / CLEAN / name
+        self._windows: dict[str, Windows] = {}
+        self._part: tuple[Path, pa.Table] | None = None  # the last one: neighbours share it
 
     def text(self, encoder: Encoder, split: Split, start: int, end: int) -> str:
         """Text of the tokens [start, end) of a split."""
-        found = Windows(self.folder, split, 1).read(np.array([start]), end - start)
+        if split not in self._windows:
+            self._windows[split] = Windows(self.folder, split, 1)
+        found = self._windows[split].read(np.array([start]), end - start)
         return encoder.decode(found[0].tolist())
 
     def record(self, piece: Piece) -> dict[str, Any]:
@@ -48,14 +55,24 @@ class Corpus:
             ArtifactError: The clean corpus is not the one that was encoded.
         """
         file = self._clean / f"{piece.part}.parquet"
-        table = read_table(file)
+        table = self._records(file)
         row: dict[str, Any] = (table.slice(piece.row, 1).to_pylist() or [{}])[0]
         if row.get("id") != piece.id:
             raise ArtifactError(
                 f"row {piece.row} of {file} is {row.get('id')}, {self.folder} was made when it was "
                 f"{piece.id}; run: hornbook run tokens@{self.folder.name}"
             )
-        return {key: value for key, value in row.items() if key != "text"}
+        return row
+
+    def _records(self, file: Path) -> "pa.Table":
+        """A part of the clean corpus without its texts."""
+        import pyarrow.parquet as pq
+
+        if self._part is None or self._part[0] != file:
+            read_table(file, ["id"])  # says what to do where there is no such file
+            columns = [name for name in pq.read_schema(file).names if name != "text"]
+            self._part = file, read_table(file, columns)
+        return self._part[1]
 
 
 class Order:
@@ -65,7 +82,7 @@ class Order:
         mixture, seed = root / MIXTURE / str(stage.instance), graph.params["train"]["seed"]
         if stage.family != "train":
             one = graph.params["further_seeds"]["models"][stage.instance]
-            mixture, seed = root / MIXTURE / one["variant"], one["seed"]
+            mixture, seed = root / MIXTURE / one["variant"], seed + one["seed"]
         manifest = read_json(mixture / "mixture.json")
         self.context_tokens = int(graph.params["model"]["context_tokens"])
         self.sequences = int(graph.params["train"]["batch_sequences"])
@@ -154,12 +171,15 @@ def _trace_step(root: Path, order: Order, stage: Stage, options: argparse.Namesp
 
 def _prove(trained: Path, order: Order, step: int) -> None:
     """Say the digest after the step, and whether the trained model has seen this very order."""
-    _say(f"digest after step {step:,}: {order.sampler.replay(step, order.sequences)}")
+    digest = order.sampler.replay(step, order.sequences)
+    _say(f"digest after step {step:,}: {digest}")
     if not trained.exists():
         _say(f"{trained} is not there: this is the order that it will be trained in")
         return
     known = read_json(trained / "metrics.json")
-    if order.sampler.replay(known["steps"], order.sequences) != known["digest"]:
+    steps = known["steps"]
+    last = order.sampler.replay(steps, order.sequences, first=step, digest=digest)
+    if last != known["digest"]:
         raise ArtifactError(
             f"{trained} was trained in another order than params.yaml and the tokens give now, so "
             f"this is not what it has seen; hornbook status says what is out of date"

@@ -15,6 +15,9 @@ _FP32 = 4
 _BUCKET = 100_000_000
 # numbers of which the softmax is made at a time: train/head_loss.py
 _SOFTMAX = 2**27
+# checkpoints a minute apart, and so far apart that a run writes 10 MB/s on average: the 17 GB of
+# phi-1.5 every 28 minutes, where one a minute would be 73 TB over its 150B tokens
+_LEAST_SECONDS, _CHECKPOINT_RATE = 60.0, 10e6
 
 
 def parameters_by_part(shape: Model, vocab_size: int) -> dict[str, int]:
@@ -130,6 +133,11 @@ def logit_bytes(vocab_size: int, tokens: int, layout: Layout) -> int:
 def checkpoint_bytes(shape: Model, vocab_size: int) -> int:
     """Bytes of a checkpoint from which training goes on: fp32 masters and both moments."""
     return 3 * _FP32 * sum(parameters_by_part(shape, vocab_size).values())
+
+
+def seconds_between(size: int) -> float:
+    """Time from one checkpoint of `size` bytes to the next, where nobody says."""
+    return max(_LEAST_SECONDS, size / _CHECKPOINT_RATE)
 
 
 def total(parts: Mapping[str, int]) -> int:

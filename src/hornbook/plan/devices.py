@@ -22,6 +22,7 @@ _TENSOR_A100 = {"bfloat16": 312e12, "float16": 312e12, "float32": 19.5e12}
 _TENSOR_H100 = {"bfloat16": 989e12, "float16": 989e12, "float32": 67e12}
 _PCIE_H100 = {"bfloat16": 756e12, "float16": 756e12, "float32": 51e12}
 _TENSOR_V100 = {"float16": 125e12, "float32": 15.7e12}
+_PCIE_V100 = {"float16": 112e12, "float32": 14e12}
 # memory as drivers report it, a little less than its name says; peaks without sparsity.
 # Source: NVIDIA's data sheets of V100, A100, H100 and H200.
 _SHEET = "NVIDIA's data sheet"
@@ -30,6 +31,8 @@ KNOWN = {
     for device in (
         Device("V100-16G", 15.8, _TENSOR_V100, _SHEET),
         Device("V100-32G", 31.7, _TENSOR_V100, _SHEET),
+        Device("V100-PCIe-16G", 15.8, _PCIE_V100, _SHEET),
+        Device("V100-PCIe-32G", 31.7, _PCIE_V100, _SHEET),
         Device("A100-40G", 39.4, _TENSOR_A100, _SHEET),
         Device("A100-80G", 79.1, _TENSOR_A100, _SHEET),
         Device("H100-PCIe-80G", 79.1, _PCIE_H100, _SHEET),
@@ -37,7 +40,7 @@ KNOWN = {
         Device("H200-141G", 139.7, _TENSOR_H100, _SHEET),
     )
 }
-# other spellings, in small letters without blanks, hyphens and the maker's name
+# other spellings, in small letters without blanks, hyphens and the names of maker and brand
 _ALIASES = {
     "a10040gb": "A100-40G",
     "a100sxm440gb": "A100-40G",
@@ -54,6 +57,8 @@ _ALIASES = {
     "h200141gb": "H200-141G",
     "v100sxm216gb": "V100-16G",
     "v100sxm232gb": "V100-32G",
+    "v100pcie16gb": "V100-PCIe-16G",
+    "v100pcie32gb": "V100-PCIe-32G",
 }
 _COUNTED = re.compile(r"(?:(\d+)\s*[x*])?\s*(\S.*)", re.IGNORECASE)
 
@@ -76,7 +81,7 @@ def find_device(name: str) -> Device | None:
     Raises:
         InputError: The name stands for several.
     """
-    short = re.sub(r"nvidia|[\s_-]", "", name.lower())
+    short = re.sub(r"nvidia|tesla|[\s_-]", "", name.lower())
     for known, device in KNOWN.items():
         if re.sub(r"[\s_-]", "", known.lower()) == short:
             return device

@@ -15,6 +15,7 @@ from hornbook.plan.arithmetic import (
     flops_per_token,
     memory_by_part,
     parameters_by_part,
+    seconds_between,
     total,
 )
 from hornbook.plan.devices import GIB, Device
@@ -47,7 +48,7 @@ class Plan:
     budget_tokens: int
     device: Device
     paces: tuple[Pace, ...]  # slowest and fastest guess, or the one that is known; may be none
-    checkpoint_seconds: float
+    checkpoint_seconds: float | None  # null is by size
     checkpoints_kept: int
     changes: tuple[str, ...] = ()  # overrides that the devices made necessary
 
@@ -170,9 +171,16 @@ class Plan:
         # one more checkpoint while it is written; kept models lie beside the artifact at the end
         return (self.checkpoints_kept + 1) * self.checkpoint_bytes + 2 * self.kept_models * model
 
+    @property
+    def seconds_between(self) -> float:
+        """From one checkpoint to the next."""
+        given = self.checkpoint_seconds
+        return seconds_between(self.checkpoint_bytes) if given is None else given
+
     def written_bytes(self, pace: Pace) -> float:
-        """Of all checkpoints of the run, at one every `checkpoint_seconds`."""
-        return self.seconds(pace) / self.checkpoint_seconds * self.checkpoint_bytes
+        """Of all checkpoints of the run, a step apart at least."""
+        step = self.step_tokens / pace.tokens_per_second
+        return self.seconds(pace) / max(self.seconds_between, step) * self.checkpoint_bytes
 
 
 def _tera(flops: float) -> str:
@@ -227,7 +235,7 @@ def plan_of(
     variant: str,
     device: Device,
     *,
-    checkpoint_seconds: float,
+    checkpoint_seconds: float | None,
     checkpoints_kept: int,
     ranks: int | None = None,
     is_gpu: bool | None = None,

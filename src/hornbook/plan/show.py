@@ -126,7 +126,7 @@ def _disk(plan: Plan) -> list[Row]:
         slowest = plan.paces[0]
         note += (
             f"; {_gb(plan.written_bytes(slowest))} written in the run at one every "
-            f"{plan.checkpoint_seconds:,.0f} s (runtime.checkpoint_seconds)"
+            f"{plan.seconds_between:,.0f} s (runtime.checkpoint_seconds)"
         )
     return [("checkpoint", _gb(plan.checkpoint_bytes), note)]
 

@@ -28,7 +28,7 @@ class Piece(NamedTuple):
 
 
 class Index:
-    """The index of a token folder, one shard of it in memory at a time."""
+    """The index of a token folder, one shard of it in memory at a time: the last one asked for."""
 
     def __init__(self, folder: Path) -> None:
         meta = read_json(folder / "meta.json")
@@ -41,6 +41,7 @@ class Index:
             self._begins[shard["file"]] = begin
             so_far[shard["split"]] = begin + shard["tokens"]
         self.tokens = so_far
+        self._read: tuple[str, pa.Table] | None = None
 
     def pieces(self, split: str, start: int, end: int) -> Iterator[Piece]:
         """What of which document the tokens [start, end) of a split's stream are.
@@ -86,9 +87,12 @@ class Index:
         """The rows of the split that a shard holds."""
         import pyarrow.compute as pc
 
-        number = Path(shard["file"]).stem.rpartition("-")[2]
-        table = read_table(self.folder / f"index-{number}.parquet")
-        return table.filter(pc.call_function("equal", [table.column("split"), shard["split"]]))
+        if self._read is None or self._read[0] != shard["file"]:
+            number = Path(shard["file"]).stem.rpartition("-")[2]
+            table = read_table(self.folder / f"index-{number}.parquet")
+            is_own = pc.call_function("equal", [table.column("split"), shard["split"]])
+            self._read = shard["file"], table.filter(is_own)
+        return self._read[1]
 
 
 def _piece(row: dict[str, Any], shard: str, begin: int) -> Piece:

@@ -22,8 +22,8 @@ def contradiction(device: str, dtype: str, attention: str) -> str | None:
     """Why a device cannot train like this; None where it can."""
     if device == "cpu" and attention == "flash":
         return (
-            "train.attention=flash needs train.device=cuda; on a cpu use explicit (contexts of "
-            "128 and less) or sdpa"
+            "train.attention=flash needs train.device=cuda; on a cpu use explicit or sdpa, or auto "
+            "for the faster one at this context"
         )
     if device == "cpu" and dtype == "float16":
         return (

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hornbook.errors import ArtifactError, ConfigError, HornbookError
+from hornbook.plan.arithmetic import checkpoint_bytes, seconds_between
 from hornbook.train.background import Background
 from hornbook.train.batches import Batch, Batches
 from hornbook.train.config import Train
@@ -68,6 +69,7 @@ class Loop:
         self.kept = KeptModels(run.pending / "kept", settings.keep, steps=steps, eos=eos)
         self.step, self.digest, self.skipped = 0, data.sampler.genesis, 0
         self.checkpoints: Path = run.pending / "checkpoints"
+        self.checkpoint_seconds = _between(run, engine)
         self._first, self._saved, self._started = 0, 0, time.monotonic()
 
     def resume(self) -> None:
@@ -133,7 +135,7 @@ class Loop:
                 if is_wanted and self.ranks.is_first:
                     model = host_copy(self.engine.weights())
                     background.give(partial(self.kept.save, model, self.step))
-                is_due = time.monotonic() - saved >= self.run.runtime.checkpoint_seconds
+                is_due = time.monotonic() - saved >= self.checkpoint_seconds
                 is_asked, is_due = self.ranks.any(
                     asked() is not None, is_due and self.ranks.is_first
                 )
@@ -309,6 +311,13 @@ class Loop:
                 cpu_seconds=cpu_seconds,
             )
         )
+
+
+def _between(run: "Run", engine: Engine) -> float:
+    given, model = run.runtime.checkpoint_seconds, engine.weights()
+    if given is not None:
+        return given
+    return seconds_between(checkpoint_bytes(model.shape, model.vocab_size))
 
 
 def _finite(value: float | None) -> float | None:

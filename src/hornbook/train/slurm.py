@@ -31,7 +31,7 @@ _SCRIPT = """\
 # Written by: {written_by}
 # Submit from the root of a checkout that lies on a file system which all machines share under
 # one path, after the stages before it have run:
-#   hornbook run mixture@{variant} && sbatch THIS_FILE
+#   {first}hornbook run mixture@{variant} && sbatch THIS_FILE
 # {lead} seconds before the time is up, all ranks write a checkpoint and the job queues again;
 # after a failure, sbatch goes on from the last checkpoint.
 
@@ -102,7 +102,7 @@ def script(
         run_id='"$SLURM_JOB_ID"',
         shutdown_seconds=max(_MARGIN_SECONDS, lead_seconds - _MARGIN_SECONDS),
     )
-    composed = f"hornbook compose {shlex.join(overrides)}\n" if overrides else ""
+    composed = f"hornbook compose {shlex.join(overrides)}" if overrides else ""
     return _SCRIPT.format(
         variant=variant,
         nodes=nodes,
@@ -110,7 +110,8 @@ def script(
         time=time,
         directives="".join(f"#SBATCH --{key}={value}\n" for key, value in sorted(asked.items())),
         lead=lead_seconds,
-        compose=composed,
+        first=f"{composed} && " if composed else "",
+        compose=f"{composed}\n" if composed else "",
         torchrun=" \\\n    ".join(_wrapped(command)),
         written_by=written_by,
     )
