@@ -183,7 +183,7 @@ def test_more_ranks_than_gpus_are_refused(monkeypatch):
     for name, value in place.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    settings = replace(ZERO, ranks=3, device="cuda", attention="sdpa")
+    settings = replace(ZERO, ranks=3, batch_sequences=6, device="cuda", attention="sdpa")
     with (
         pytest.raises(ConfigError, match=r"puts rank 2 on this machine, which has 2 GPUs"),
         joined(settings),
