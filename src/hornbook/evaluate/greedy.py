@@ -65,7 +65,7 @@ def write(model: Phi, jobs: Sequence[Job], encoder: Encoder, new_tokens: int) ->
     cache = KVCache(
         model.shape, rows=len(jobs), slots=slots, device=weights.device, dtype=weights.dtype
     )
-    pads_B = torch.tensor(padding, device=weights.device)
+    pads_B = torch.tensor(padding, device=weights.device) if any(padding) else None
     x_BTD = model.hidden(ids_BT.to(weights.device), cache, **_places(pads_B, 0, longest))
     next_B = model.head(x_BTD[:, -1]).argmax(-1)
     texts = [_Text(place, job.stops, encoder) for place, job in enumerate(jobs)]
@@ -80,16 +80,17 @@ def write(model: Phi, jobs: Sequence[Job], encoder: Encoder, new_tokens: int) ->
         if len(left) < len(texts):
             texts, cache = [texts[row] for row in left], cache.keep(left)
             kept = torch.tensor(left, device=weights.device)
-            pads_B, next_B = pads_B[kept], next_B[kept]
+            next_B = next_B[kept]
+            pads_B = pads_B[kept] if pads_B is not None else None
         x_BTD = model.hidden(next_B[:, None], cache, **_places(pads_B, cache.length, 1))
         next_B = model.head(x_BTD[:, -1]).argmax(-1)
     done |= {text.place: text.text() for text in texts if text.place not in done}
     return [done[place] for place in range(len(jobs))]
 
 
-def _places(pads_B: Tensor, start: int, tokens: int) -> dict[str, Tensor]:
+def _places(pads_B: Tensor | None, start: int, tokens: int) -> dict[str, Tensor]:
     """Rotary positions and mask of `tokens` new slots behind `start`; nothing without padding."""
-    if not pads_B.any():
+    if pads_B is None:
         return {}
     slot_T = torch.arange(start, start + tokens, device=pads_B.device)
     slot_S = torch.arange(start + tokens, device=pads_B.device)

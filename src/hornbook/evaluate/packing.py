@@ -18,6 +18,7 @@ _QUESTION, _PADDING = 0, -1
 SHORTEST_PREFIX = 32  # tokens; a shorter one costs more to copy than to compute
 _POSITIONS_AT_ONCE = 1024  # whose logits are in memory at the same time
 _MASK_CELLS = 1 << 25  # of a batch, at most
+_FILLED = 0.9  # of a batch's inputs, at least; the others are padding
 
 
 class Scored(NamedTuple):
@@ -72,11 +73,21 @@ def batches(rows: Sequence[Row], most_rows: int) -> Iterator[tuple[Ids, list[Row
         prefix = prefix if len(prefix) >= SHORTEST_PREFIX else ()
         ordered = sorted(group, key=lambda row: (row.tokens, row.question, row.answers))
         while ordered:
-            count = most_rows
-            longest = ordered[min(count, len(ordered)) - 1].tokens
-            count = max(1, min(count, _MASK_CELLS // max(1, longest * longest)))
+            count = _together(ordered[:most_rows], len(prefix))
             yield prefix, ordered[:count]
             ordered = ordered[count:]
+
+
+def _together(ordered: Sequence[Row], start: int) -> int:
+    """How many of the first rows make a batch, which is as wide as the last of them."""
+    inputs = 0
+    for count, row in enumerate(ordered, 1):
+        width = row.tokens - start
+        inputs += width
+        is_too_much = inputs < _FILLED * count * width or count * width * row.tokens > _MASK_CELLS
+        if is_too_much and count > 1:
+            return count - 1
+    return len(ordered)
 
 
 def _common(questions: Sequence[Ids]) -> Ids:

@@ -14,6 +14,7 @@ from torch.nn import functional as F  # noqa: N812 - the name all torch code use
 
 from hornbook.model.config import Model
 from hornbook.model.gelu import gelu
+from hornbook.model.linear import Linear, can_pack
 from hornbook.seeds import integer
 
 Attention = Literal["explicit", "sdpa", "flash"]
@@ -96,9 +97,7 @@ class Rotate(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         """Source: section 2.1 (2P = 32 of H = 64)."""
         ctx.save_for_backward(cos_BTP, sin_BTP)
-        qkv_KBNTH = qkv_BTKNH.permute(2, 0, 3, 1, 4).contiguous()
-        _turn(qkv_KBNTH[:2], cos_BTP, sin_BTP)
-        return qkv_KBNTH.unbind(0)
+        return _turned(qkv_BTKNH, cos_BTP, sin_BTP)
 
     @staticmethod
     def backward(ctx: Any, *grads_BNTH: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
@@ -107,6 +106,12 @@ class Rotate(torch.autograd.Function):
         grad_KBNTH = torch.stack(grads_BNTH)
         _turn(grad_KBNTH[:2], cos_BTP, -sin_BTP)
         return grad_KBNTH.permute(1, 3, 0, 2, 4), None, None
+
+
+def _turned(qkv_BTKNH: Tensor, cos_BTP: Tensor, sin_BTP: Tensor) -> tuple[Tensor, ...]:
+    qkv_KBNTH = qkv_BTKNH.permute(2, 0, 3, 1, 4).contiguous()
+    _turn(qkv_KBNTH[:2], cos_BTP, sin_BTP)
+    return qkv_KBNTH.unbind(0)
 
 
 def _turn(x_KBNTH: Tensor, cos_BTP: Tensor, sin_BTP: Tensor) -> None:
@@ -129,10 +134,10 @@ class Block(nn.Module):
         self.layer, self.heads = layer, shape.heads
         self.attention: Attention = attention
         self.norm = nn.LayerNorm(shape.width, eps=shape.norm_eps)
-        self.qkv = nn.Linear(shape.width, 3 * shape.width)
-        self.dense = nn.Linear(shape.width, shape.width)
-        self.fc1 = nn.Linear(shape.width, shape.mlp_width)
-        self.fc2 = nn.Linear(shape.mlp_width, shape.width)
+        self.qkv = Linear(shape.width, 3 * shape.width)
+        self.dense = Linear(shape.width, shape.width)
+        self.fc1 = Linear(shape.width, shape.mlp_width)
+        self.fc2 = Linear(shape.mlp_width, shape.width)
 
     def forward(
         self,
@@ -144,11 +149,13 @@ class Block(nn.Module):
         """The residual stream after this block; `mask` as `Phi._mask` makes it."""
         h_BTD = self.norm(x_BTD)
         qkv_BTKNH = self.qkv(h_BTD).unflatten(-1, (3, self.heads, -1))
-        q_BNTH, k_BNSH, v_BNSH = Rotate.apply(qkv_BTKNH, *turn)
+        rotated = Rotate.apply if torch.is_grad_enabled() else _turned
+        q_BNTH, k_BNSH, v_BNSH = rotated(qkv_BTKNH, *turn)
         if cache is not None:
             k_BNSH, v_BNSH = cache.append(self.layer, k_BNSH, v_BNSH)
         mixed_BTNH = attend(q_BNTH, k_BNSH, v_BNSH, mask, self.attention)
-        mlp_BTD = self.fc2(gelu(self.fc1(h_BTD)))
+        wide_BTD = self.fc1(h_BTD)
+        mlp_BTD = self.fc2(wide_BTD if self.fc1.is_packed else gelu(wide_BTD))
         return x_BTD + self.dense(mixed_BTNH.flatten(2)) + mlp_BTD
 
 
@@ -157,7 +164,8 @@ def attend(
 ) -> Tensor:
     """Values mixed by softmax attention, as BTNH.
 
-    `mask` is added to the scores; None is causal with the last query at the last key.
+    `mask` is added to the scores; None is causal with the last query at the last key, and takes as
+    many queries as keys, or one.
     """
     rows, heads, queries, channels = q_BNTH.shape
     keys = k_BNSH.shape[2]
@@ -185,7 +193,7 @@ def attend(
         is_exact = torch.are_deterministic_algorithms_enabled()
         return flash_attn_func(*swapped, causal=True, deterministic=is_exact)
     return F.scaled_dot_product_attention(
-        q_BNTH, k_BNSH, v_BNSH, attn_mask=mask, is_causal=mask is None
+        q_BNTH, k_BNSH, v_BNSH, attn_mask=mask, is_causal=mask is None and queries > 1
     ).transpose(1, 2)
 
 
@@ -221,7 +229,7 @@ class Phi(nn.Module):
         self.embed = nn.Embedding(vocab_size, shape.width)
         self.blocks = nn.ModuleList(Block(shape, i, attention) for i in range(shape.layers))
         self.norm = nn.LayerNorm(shape.width, eps=shape.norm_eps)
-        self.head = nn.Linear(shape.width, vocab_size)
+        self.head = Linear(shape.width, vocab_size)
         self.recomputes = False  # in the backward pass, instead of keeping activations
         self._turns: dict[tuple[torch.device, torch.dtype], tuple[Tensor, Tensor]] = {}
         self._causal: dict[tuple[torch.device, torch.dtype], Tensor] = {}
@@ -296,10 +304,8 @@ class Phi(nn.Module):
         if mask_BTS is not None:
             blocked = torch.zeros(mask_BTS.shape, device=x.device, dtype=x.dtype)
             return blocked.masked_fill_(~mask_BTS, -math.inf)[:, None]
-        if self.attention == "flash" or (self.attention == "sdpa" and start == 0):
+        if self.attention == "flash" or (self.attention == "sdpa" and (start == 0 or tokens == 1)):
             return None
-        if self.attention == "sdpa" and tokens == 1:
-            return torch.zeros((1, start + 1), device=x.device, dtype=x.dtype)
         key = (x.device, x.dtype)
         if key not in self._causal:
             size = (self.shape.context_tokens, self.shape.context_tokens)
@@ -314,6 +320,20 @@ class Phi(nn.Module):
         """
         for block in self.blocks:
             block.compile(fullgraph=True, dynamic=False, backend=backend)
+
+    def pack(self) -> None:
+        """Make forward passes in fp32 on a CPU cheaper, for good: there is no gradient any more.
+
+        The matrices are in memory twice then. Other devices and dtypes stay as they are.
+        """
+        if not can_pack(self.head.weight):
+            return
+        for block in self.blocks:
+            assert isinstance(block, Block)
+            for linear in (block.qkv, block.dense, block.fc2):
+                linear.pack()
+            block.fc1.pack(has_gelu=True)
+        self.head.pack()
 
     @torch.no_grad()
     def initialise(self, seed: int) -> None:
