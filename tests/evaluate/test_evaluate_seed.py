@@ -37,9 +37,9 @@ def root(tmp_path, monkeypatch):
     return tmp_path
 
 
-def asked(root, stage, model):
+def asked(root, stage, model, suites=SUITES):
     conf = yaml.safe_load((ROOT / "conf" / "evaluate" / "sample.yaml").read_text())
-    conf |= {"suites": SUITES, "limit": 6, "new_tokens": 4, "attention": "explicit"}
+    conf |= {"suites": suites, "limit": 6, "new_tokens": 4, "attention": "explicit"}
     params = {"evaluate": conf, "data": {"benchmarks": "benchmarks"}}
     return made_run(root, stage, reads=[f"artifacts/{model}", "benchmarks"], params=params)
 

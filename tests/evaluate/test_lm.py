@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 from hornbook.evaluate.lm import HornbookLM
 from hornbook.evaluate.memory import Memory
+from hornbook.evaluate.packing import Row, batches
 from hornbook.model.checkpoint import load_model, save_model
 from hornbook.model.config import Model
 from hornbook.model.phi import Phi
@@ -17,7 +18,7 @@ from tests.conftest import ROOT
 class Letters:
     """An encoder of one token per byte, the end of text last."""
 
-    eos = 256
+    eos, tokens, sha256 = 256, 257, "letters"
 
     def encode(self, text: str) -> list[int]:
         return list(text.encode())
@@ -38,13 +39,24 @@ def folder(tmp_path_factory):
     return place
 
 
+def made(folder, store, *, rows=3, new_tokens=12, advance=lambda _: None):
+    """A checkpoint as the stage loads it."""
+    model = load_model(folder, attention="explicit")
+    model.pack()
+    return HornbookLM(
+        model, Letters(), memory=Memory(store, "digest", {}), rows=rows, new_tokens=new_tokens,
+        advance=advance,
+    )  # fmt: skip
+
+
 @pytest.fixture
 def lm(folder, tmp_path):
-    model = load_model(folder, attention="explicit")
-    memory = Memory(tmp_path, "digest", {})
-    return HornbookLM(
-        model, Letters(), memory=memory, rows=3, new_tokens=12, advance=lambda _: None
-    )
+    return made(folder, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def plain(folder):
+    return load_model(folder, attention="explicit")
 
 
 @pytest.fixture(scope="module")
@@ -85,23 +97,26 @@ def test_known_answers_are_not_computed_again(lm, monkeypatch):
     assert lm.score_pairs([("c", "d"), ("a", "b")]) == first[::-1]
 
 
-def alone(lm, context, answer):
+@torch.no_grad()
+def alone(plain, context, answer):
     """The log-probability of one answer by one plain forward pass."""
-    ids = (Letters().encode(context) + Letters().encode(answer))[-(lm.context + 1) :]
-    table = lm.model(torch.tensor([ids[:-1]]))[0].log_softmax(-1)
+    ids = (Letters().encode(context) + Letters().encode(answer))[
+        -(plain.shape.context_tokens + 1) :
+    ]
+    table = plain(torch.tensor([ids[:-1]]))[0].log_softmax(-1)
     count = len(Letters().encode(answer))
     return float(sum(table[t, ids[t + 1]] for t in range(len(ids) - 1 - count, len(ids) - 1)))
 
 
-def test_answers_that_share_a_row_do_not_see_each_other(lm):
+def test_answers_that_share_a_row_do_not_see_each_other(lm, plain):
     pairs = [("Which one?", answer) for answer in (" a", " bcd", " ef", " bce")]
     pairs += [("Another one", " a"), ("x", " y"), ("x", " zzz")]
     found = lm.score_pairs(pairs)
-    expected = [alone(lm, *pair) for pair in pairs]
+    expected = [alone(plain, *pair) for pair in pairs]
     assert found == pytest.approx(expected, abs=1e-5)
 
 
-def test_a_shared_beginning_is_computed_once(lm, monkeypatch):
+def test_a_shared_beginning_is_computed_once(lm, plain, monkeypatch):
     prefix = "The following are questions about everything. "
     pairs = [(f"{prefix}Question {n}?", f" {a}") for n in range(7) for a in "ab"]
     seen = []
@@ -114,25 +129,84 @@ def test_a_shared_beginning_is_computed_once(lm, monkeypatch):
     assert seen[0][0] == 1
     assert seen[0][1] > len(prefix)
     assert all(tokens < 10 for _, tokens in seen[1:])
-    assert found == pytest.approx([alone(lm, *pair) for pair in pairs], abs=1e-5)
+    assert found == pytest.approx([alone(plain, *pair) for pair in pairs], abs=1e-5)
 
 
-def test_what_does_not_fit_loses_its_beginning(lm):
+def test_what_does_not_fit_loses_its_beginning_and_is_counted(lm, plain):
+    assert lm.score_pairs([("a" * (lm.context - 1), "bc")])
+    assert lm.shortened == 0
     long = "abcdefgh" * 40
     pairs = [(long, " end"), (long + "x", " end"), (long, " another end"), (long, "z" * 300)]
     found = lm.score_pairs(pairs)
-    expected = [alone(lm, *pair) for pair in pairs[:3]]
+    assert lm.shortened == 4
+    expected = [alone(plain, *pair) for pair in pairs[:3]]
     assert found[:3] == pytest.approx(expected, abs=1e-4)
     # of an answer that is longer than the context its end is scored, after what is before it
-    assert found[3] == pytest.approx(alone(lm, "z", "z" * lm.context), rel=1e-4)
+    assert found[3] == pytest.approx(alone(plain, "z", "z" * lm.context), rel=1e-4)
 
 
 def test_prompts_of_other_lengths_in_a_batch_change_no_text(lm, folder, tmp_path):
     prompts = ["a", "Once upon a time", "Hello", "To be", "Some more words than before"]
     stops = [[], ["e"], [], ["\n"], []]
     together = lm.generate(prompts, stops)
-    apart = HornbookLM(
-        load_model(folder, attention="explicit"), Letters(), memory=Memory(tmp_path, "other", {}),
-        rows=1, new_tokens=12, advance=lambda _: None,
-    )  # fmt: skip
+    (tmp_path / "apart").mkdir()
+    apart = made(folder, tmp_path / "apart", rows=1)
     assert together == [apart.generate([p], [s])[0] for p, s in zip(prompts, stops, strict=True)]
+
+
+def test_a_text_is_as_long_beside_a_long_prompt_as_alone(folder, tmp_path):
+    lm = made(folder, tmp_path, rows=2, new_tokens=1000)
+    prompts = ["a", "b" * 1000]
+    together = lm.generate(prompts, [[], []])
+    assert lm.shortened == 1
+    (tmp_path / "apart").mkdir()
+    apart = made(folder, tmp_path / "apart", rows=1, new_tokens=1000)
+    assert together == [apart.generate([prompt], [[]])[0] for prompt in prompts]
+
+
+PAIRS = [(f"Question {'long ' * (n % 5)}{n}?", f" {a}") for n in range(20) for a in ("a", "bcd")]
+
+
+def interrupted(folder, store, work):
+    """What a model is asked before and after its evaluation ends in the middle, by batches."""
+    asked = []
+
+    def advance(count):
+        asked.append(count)
+        if sum(asked) > 10:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work(made(folder, store, advance=advance))
+    kept, again = sum(asked), []
+    lm = made(folder, store, advance=again.append)
+    return kept, again, work(lm)
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda lm: lm.score_pairs(PAIRS),
+        lambda lm: lm.generate([question for question, _ in PAIRS[::2]], [[]] * 20),
+    ],
+    ids=["scores", "texts"],
+)
+def test_an_evaluation_that_was_killed_goes_on_at_its_batch_and_ends_in_the_same_digits(
+    folder, tmp_path, work
+):
+    for name in ("killed", "whole"):
+        (tmp_path / name).mkdir()
+    kept, again, found = interrupted(folder, tmp_path / "killed", work)
+    assert again[0] == kept  # all that was answered before, the last batch included
+    assert again[0] + sum(again[1:]) == len(found)
+    assert found == work(made(folder, tmp_path / "whole"))
+
+
+def test_a_batch_is_little_padding():
+    rows = [Row((1,) * n, ((2,),)) for n in (*range(5, 60), 200, 400)]
+    made = list(batches(rows, 32))
+    assert sorted(row.tokens for _, some in made for row in some) == [row.tokens for row in rows]
+    for prefix, some in made:
+        widths = [row.tokens - len(prefix) for row in some]
+        assert len(some) == 1 or sum(widths) >= 0.9 * len(widths) * max(widths)
+    assert len(made) < len(rows) / 4

@@ -31,7 +31,7 @@ def test_copies_of_an_item_do_not_shrink_the_error():
 def test_the_same_seed_gives_the_same_cell():
     made = [
         make_cell(rows([0, 1, 1], [1, 1, 2]), metric="acc", version="v", chance=0.5, blind=None,
-                  resamples=50, seed=3)
+                  shortened=0, resamples=50, seed=3)
         for _ in range(2)
     ]  # fmt: skip
     assert made[0] == made[1]

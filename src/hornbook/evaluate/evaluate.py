@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hornbook.artifacts import write_json, write_table
+from hornbook.errors import ArtifactError
 from hornbook.evaluate.config import Evaluate
 from hornbook.evaluate.scoring import Cell, Scored
 from hornbook.stage import Run
@@ -51,6 +52,8 @@ def run_suite(
         cells.append(cell)
         scored += items
         score = cell.not_run or f"{cell.value} +- {cell.stderr} on {cell.items} items"
+        if cell.shortened:
+            score += f"; {cell.shortened} requests lost their beginning: the context is too short"
         run.log(f"{task}: {score}")
     return cells, scored
 
@@ -68,10 +71,14 @@ def _one(
 
 
 def load_lm(run: Run, checkpoint: Path, settings: Evaluate, progress: "Progress") -> "HornbookLM":
-    """The checkpoint as what answers the requests of benchmarks."""
+    """The checkpoint as what answers the requests of benchmarks.
+
+    Raises:
+        ArtifactError: The checkpoint is not whole, or its tokenizer is another model's.
+    """
     import torch
 
-    from hornbook.evaluate.lm import HornbookLM
+    from hornbook.evaluate.lm import HornbookLM, arithmetic
     from hornbook.evaluate.memory import Memory
     from hornbook.model.checkpoint import load_model
     from hornbook.tokens.encoder import Encoder
@@ -83,16 +90,32 @@ def load_lm(run: Run, checkpoint: Path, settings: Evaluate, progress: "Progress"
         getattr(torch, settings.dtype),
         attention=settings.attention,
     )
-    digest = hashlib.sha256((checkpoint / "model.safetensors").read_bytes()).hexdigest()
-    how = {"dtype": settings.dtype, "attention": settings.attention, "device": settings.device}
+    model.pack()
+    encoder = Encoder.load(checkpoint)
+    if encoder.tokens > model.vocab_size:
+        raise ArtifactError(
+            f"{checkpoint}: the tokenizer has ids up to {encoder.tokens - 1:,}, the model's "
+            f"embedding {model.vocab_size:,} rows; they are not of one training: train it again"
+        )
+    how = {"dtype": settings.dtype, "attention": settings.attention, "device": settings.device,
+           "tokenizer": encoder.sha256, "arithmetic": arithmetic()}  # fmt: skip
     return HornbookLM(
         model,
-        Encoder.load(checkpoint),
-        memory=Memory(run.store("scores"), digest, how),
+        encoder,
+        memory=Memory(run.store("scores"), _digest(checkpoint), how),
         rows=settings.batch_rows,
         new_tokens=settings.new_tokens,
         advance=progress.advance,
     )
+
+
+def _digest(checkpoint: Path) -> str:
+    """The hash of a checkpoint's weights, in one file or several."""
+    digest = hashlib.sha256()
+    for file in sorted(checkpoint.glob("*.safetensors")):
+        with file.open("rb") as opened:
+            digest.update(hashlib.file_digest(opened, "sha256").digest())
+    return digest.hexdigest()
 
 
 def write_suite(

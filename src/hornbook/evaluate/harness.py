@@ -113,25 +113,26 @@ def run_task(
     limit = settings.limit
     if limit is not None and len(tasks) > 1:
         limit = max(1, limit // len(tasks))
+    before = lm.shortened
     found = evaluate(lm, tasks, limit=limit, bootstrap_iters=0, log_samples=True)
     assert found is not None, "lm-eval answers on the main rank, and there is only one"
+    shortened = lm.shortened - before
     samples_by_task: dict[str, Any] = found.get("samples", {})
     metric = METRICS.get(name, "acc")
-    scored: list[Scored] = []
-    blind: list[float | None] = []
-    for task, samples in sorted(samples_by_task.items()):
-        for sample in sorted(samples, key=lambda s: (s["doc_id"], str(s.get("filter")))):
-            if name == "gsm8k" and sample.get("filter") != "flexible-extract":
-                continue
-            scored.append(_scored(name, task, sample, metric))
-            blind.append(_blind(lm, sample))
-    known = [value for value in blind if value is not None]
+    asked = [
+        (task, sample)
+        for task, samples in sorted(samples_by_task.items())
+        for sample in sorted(samples, key=lambda s: (s["doc_id"], str(s.get("filter"))))
+        if name != "gsm8k" or sample.get("filter") == "flexible-extract"
+    ]
+    scored = [_scored(name, task, sample, metric) for task, sample in asked]
     cell = make_cell(
         scored,
         metric=metric,
         version=definition(tasks),
         chance=_chance(samples_by_task),
-        blind=sum(known) / len(known) if len(known) == len(scored) else None,
+        blind=_blind(lm, [sample for _, sample in asked]),
+        shortened=shortened,
         resamples=settings.resamples,
         seed=settings.seed,
     )
@@ -160,14 +161,21 @@ def _choices(sample: Mapping[str, Any]) -> list[tuple[str, str]]:
     return pairs
 
 
-def _blind(lm: HornbookLM, sample: Mapping[str, Any]) -> float | None:
-    """Whether the right choice wins without its question; None where choices are not answers."""
-    pairs, target = _choices(sample), str(sample.get("target"))
-    right = int(target) if target.isdigit() else None
-    if len(pairs) < 2 or right is None or len({context for context, _ in pairs}) != 1:
-        return None
-    scores = lm.score_pairs([(BLIND_CONTEXT, choice) for _, choice in pairs])
-    return float(scores.index(max(scores)) == right) if right < len(scores) else None
+def _blind(lm: HornbookLM, samples: Sequence[Mapping[str, Any]]) -> float | None:
+    """How often the right choice wins without its question; None where choices are no answers."""
+    asked: list[list[tuple[str, str]]] = []
+    rights: list[int] = []
+    for sample in samples:
+        pairs, target = _choices(sample), str(sample.get("target"))
+        right = int(target) if target.isdigit() else len(pairs)
+        if len(pairs) < 2 or right >= len(pairs) or len({context for context, _ in pairs}) != 1:
+            return None
+        asked.append([(BLIND_CONTEXT, choice) for _, choice in pairs])
+        rights.append(right)
+    told = iter(lm.score_pairs([pair for pairs in asked for pair in pairs]))
+    scores = [[next(told) for _ in pairs] for pairs in asked]
+    won = [one.index(max(one)) == right for one, right in zip(scores, rights, strict=True)]
+    return sum(won) / len(won)
 
 
 def _chance(samples: Mapping[str, Sequence[Mapping[str, Any]]]) -> float | None:

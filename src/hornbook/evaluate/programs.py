@@ -22,7 +22,7 @@ STOPS = [
     "\nExercise",
 ]
 METRIC = "pass@1"
-FORM = "prompt + completion, then the tests, in one namespace"
+FORM = "prompt + completion in one process, called by the tests in another with plain values"
 
 
 def run_programs_task(
@@ -39,6 +39,7 @@ def run_programs_task(
     if why is not None:
         return empty_cell(name, METRIC, why, version), []
     prompts = [row["prompt"].rstrip("\n") for row in rows]  # a final newline zeroes the score
+    before = lm.shortened
     written = lm.generate(prompts, [STOPS] * len(rows))
     programs = [
         Program(p + text, row["tests"], p + row["canonical"])
@@ -50,8 +51,10 @@ def run_programs_task(
         for row, v, text in zip(rows, verdicts, written, strict=True)
     ]
     metric = METRIC if settings.sandbox.mode == "bubblewrap" else f"{METRIC} (rlimit)"
-    cell = make_cell(scored, metric=metric, version=version, chance=0.0, blind=None,
-                     resamples=settings.resamples, seed=settings.seed)  # fmt: skip
+    cell = make_cell(
+        scored, metric=metric, version=version, chance=0.0, blind=None,
+        shortened=lm.shortened - before, resamples=settings.resamples, seed=settings.seed,
+    )  # fmt: skip
     return cell, scored
 
 

@@ -23,7 +23,10 @@ class Scored:
 
 @dataclass(frozen=True)
 class Cell:
-    """A score of a task as results.json holds it."""
+    """A score of a task as results.json holds it.
+
+    `shortened` counts the requests whose beginning the model did not see, for want of context.
+    """
 
     task: str
     metric: str
@@ -35,6 +38,7 @@ class Cell:
     blind: float | None
     not_run: str | None
     version: str
+    shortened: int
     overlap: None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -65,6 +69,7 @@ def make_cell(
     version: str,
     chance: float | None,
     blind: float | None,
+    shortened: int,
     resamples: int,
     seed: int,
 ) -> Cell:
@@ -81,9 +86,10 @@ def make_cell(
         blind=None if blind is None else round(blind, DIGITS),
         not_run=None,
         version=version,
+        shortened=shortened,
     )
 
 
 def empty_cell(task: str, metric: str, reason: str, version: str) -> Cell:
     """The cell of a task that could not run, with why and what to do."""
-    return Cell(task, metric, None, None, 0, 0, None, None, reason, version)
+    return Cell(task, metric, None, None, 0, 0, None, None, reason, version, 0)
