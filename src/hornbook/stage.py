@@ -101,6 +101,15 @@ class Run:
             raise ArtifactError(f"{self.name} needs {path}, which is not there; run: {remedy}")
         return full
 
+    def hash_of(self, path: str) -> str:
+        """The DVC hash of a declared input, by which a result names what it came from.
+
+        Raises:
+            ConfigError, ArtifactError: As of `input`.
+        """
+        self.input(path)
+        return Hasher(self._graph.root).hash(path)
+
     @contextmanager
     def progress(self, total: int | None, unit: str, what: str = "") -> Generator[Progress]:
         """A progress line that shows itself at most every `runtime.log_seconds`."""

@@ -11,7 +11,8 @@ from hornbook.artifacts import read_json, write_json
 from hornbook.errors import ArtifactError
 from hornbook.lineage.manifest import load_lock
 from hornbook.report.cells import Cell, SeedScore
-from hornbook.report.markdown import markdown
+from hornbook.report.document import document
+from hornbook.report.markup import markdown
 from hornbook.report.over_seeds import clean_over_seeds, mean_losses, over_seeds
 from hornbook.report.overlap import Clean, ItemScore
 from hornbook.report.terminal import render
@@ -207,10 +208,10 @@ def test_a_mean_names_the_evaluation_of_each_seed(seeded, tables):
 
 def test_every_rendering_says_how_the_error_is_made(seeded, tables):
     page = (seeded / "artifacts/report/page/report.html").read_text("utf-8")
-    for text in (markdown(tables), page, " ".join(render(tables).split())):
+    for text in (markdown(document(tables)), page, " ".join(render(tables).split())):
         assert "means over the seeds 0, 1, 4 of training" in text
         assert "one seed each" not in text
-    assert "| mind | acc | phi-1_5-web |" in markdown(tables)
+    assert "| mind | acc | phi-1_5-web |" in markdown(document(tables))
     row = next(r for r in tables["by_seed"] if r["task"] == "piqa" and r["variant"] == "phi-1_5")
     first, *_, last = (f"{one['value']:.2f}" for one in row["seeds"])
     lines = render(tables).partition("By seed")[2].splitlines()
@@ -268,7 +269,7 @@ def test_seeds_of_which_nothing_ran_and_nothing_was_held_out_still_make_a_page(t
         run_into_place(root, stage)
     tables = read_json(root / "artifacts/report/tables/tables.json")
     for text in (
-        markdown(tables),
+        markdown(document(tables)),
         render(tables),
         (root / "artifacts/report/page/report.html").read_text("utf-8"),
     ):

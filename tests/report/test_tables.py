@@ -8,7 +8,8 @@ from hornbook.artifacts import read_json, write_json
 from hornbook.errors import ArtifactError, ExpectationError
 from hornbook.report.assemble import assemble, reasons
 from hornbook.report.cells import read_cells
-from hornbook.report.markdown import markdown
+from hornbook.report.document import document
+from hornbook.report.markup import markdown
 from hornbook.report.overlap import (
     Clean,
     ItemOverlap,
@@ -44,7 +45,7 @@ def test_a_cell_that_was_not_run_keeps_its_reason(tables):
     humaneval = ours(tables, "table4", "phi-1_5")["HumanEval_pass1"]
     assert (humaneval["value"], humaneval["not_run"]) == (None, REASON)
     assert REASON in reasons(tables)
-    assert REASON in markdown(tables)
+    assert REASON in markdown(document(tables))
     assert REASON in render(tables)
 
 
@@ -151,15 +152,15 @@ def test_metrics_for_dvc_are_numbers_by_variant(made):
 
 def test_unverified_figures_are_marked_in_every_rendering(tables, made):
     page = (made / "artifacts/report/page/report.html").read_text("utf-8")
-    assert "0.743?" in markdown(tables)
+    assert "0.743?" in markdown(document(tables))
     assert "0.743?" in render(tables)
     assert "not seen in the paper's text\">0.743<sup>?</sup>" in page
-    assert "0.766?" not in markdown(tables)
+    assert "0.766?" not in markdown(document(tables))
 
 
 def test_the_caveat_stands_beside_the_micro_scores(tables, made):
     page = (made / "artifacts/report/page/report.html").read_text("utf-8")
-    for text in (markdown(tables), page, " ".join(render(tables).split())):
+    for text in (markdown(document(tables)), page, " ".join(render(tables).split())):
         assert "phi-1_5 1.25M, phi-1_5-web 833K, phi-1_5-web-only 0" in text
         assert "share an author" in text
         assert "the order of the variants here is not the paper" in text
@@ -251,7 +252,7 @@ def test_every_score_stands_beside_that_over_clean_items(tables, made):
     clean = row["cells"]["phi-1_5"]["clean"]
     assert (clean["value"], clean["items"], clean["few"]) == (pytest.approx(0.4), 5, True)
     page = (made / "artifacts/report/page/report.html").read_text("utf-8")
-    for text in (markdown(tables), page):
+    for text in (markdown(document(tables)), page):
         assert "0.400 \N{PLUS-MINUS SIGN} 0.141 (n=5, few)" in text
         assert "clean items" in text
     assert "0.40 n=5" in render(tables)
@@ -260,5 +261,5 @@ def test_every_score_stands_beside_that_over_clean_items(tables, made):
 
 
 def test_tables_of_the_paper_have_a_row_for_clean_items(tables):
-    shown = markdown(tables)
+    shown = markdown(document(tables))
     assert "| phi-1_5 (ours, clean items) | - |" in shown

@@ -1,11 +1,12 @@
 """The tables of the report as one plain value: the paper's figures, ours beside them, notes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import asdict
 from typing import Any
 
 from hornbook.report.cells import Cell
 from hornbook.report.figures import Figures, PaperTable
+from hornbook.report.paired import Difference
 from hornbook.report.wording import amount
 
 HERE = "benchmark_tables"
@@ -38,6 +39,15 @@ MICRO_NOTE = (
     "the answers scored without their question) and beside the share of items whose n-grams the "
     "training text holds."
 )
+DIFFERENCES_NOTE = (
+    "Every pair of variants on every task, item by item: both answered the same items, and items "
+    "of a cluster stay together. p is of a test that flips the signs of the clusters' differences "
+    "(McNemar's where each is one item, scored 0 or 1){seeds}; corrected: by Holm for all {number} "
+    "comparisons of this report. A score is bold where it is the best of the variants and differs "
+    "from each of the others, corrected p < {significance}; no bold means noise."
+)
+ONE_SEED = "; it knows nothing of the luck of a training, of which there is one for each variant"
+MORE_SEEDS = "; over seeds a t-test with the variance between seeds too, and the larger p counts"
 SEEDS_NOTE = (
     "Scores are means over the seeds {seeds} of training, which decide the initial weights and the "
     "order of the text. Their error has two parts, added as squares: over clusters of items, of "
@@ -56,6 +66,8 @@ def assemble(
     seeds: Sequence[int],
     signal_stderrs: float,
     few_items: int,
+    differences: Sequence[Difference] = (),
+    significance: float = 0.05,
 ) -> dict[str, Any]:
     """Tables 1 to 4, the micro-suites, and what else was evaluated.
 
@@ -64,7 +76,7 @@ def assemble(
     A score is a signal when it is more than `signal_stderrs` standard errors above its floor.
     """
     by_task = _by_task(cell for cell in cells)
-    shown = _Shown(by_task, variants, facts, signal_stderrs)
+    shown = _Shown(by_task, variants, facts, signal_stderrs, best_of(cells, differences))
     tables = {name: shown.table(table) for name, table in figures.tables.items()}
     behind = by_seed(cells)
     books = ", ".join(
@@ -78,6 +90,12 @@ def assemble(
             books=books, seeds="one seed each" if len(seeds) == 1 else "and over seeds"
         ),
     }
+    if differences:
+        notes["differences"] = DIFFERENCES_NOTE.format(
+            seeds=ONE_SEED if len(seeds) == 1 else MORE_SEEDS,
+            number=len(differences),
+            significance=significance,
+        )
     if behind:
         notes["seeds"] = SEEDS_NOTE.format(seeds=", ".join(map(str, seeds)))
     used = {column.task for table in figures.tables.values() for column in table.columns}
@@ -89,9 +107,29 @@ def assemble(
         "tables": tables,
         "micro": shown.rows(micro),
         "further": shown.rows(rest),
+        "differences": [asdict(one) for one in differences],
         "notes": notes,
         **({"by_seed": behind} if behind else {}),
     }
+
+
+def best_of(cells: Sequence[Cell], differences: Iterable[Difference]) -> set[tuple[str, str, str]]:
+    """(task, metric, variant) of each score that is better than those of all other variants.
+
+    Better: the difference from each remains after the correction.
+    """
+    better: dict[tuple[str, str, str], set[str]] = {}
+    for one in differences:
+        if one.differs:
+            won, lost = one.variant, one.other
+            if one.difference < 0:
+                won, lost = lost, won
+            better.setdefault((one.task, one.metric, won), set()).add(lost)
+    scored: dict[tuple[str, str], set[str]] = {}
+    for cell in cells:
+        if cell.value is not None:
+            scored.setdefault((cell.task, cell.metric), set()).add(cell.variant)
+    return {key for key, lost in better.items() if lost == scored.get(key[:2], set()) - {key[2]}}
 
 
 def by_seed(cells: Sequence[Cell]) -> list[dict[str, Any]]:
@@ -126,11 +164,13 @@ class _Shown:
         variants: Sequence[str],
         facts: Mapping[str, Mapping[str, Any]],
         signal_stderrs: float,
+        best: Set[tuple[str, str, str]],
     ) -> None:
         self.by_task = by_task
         self.variants = variants
         self.facts = facts
         self.signal_stderrs = signal_stderrs
+        self.best = best
 
     def table(self, table: PaperTable) -> dict[str, Any]:
         """A table of the paper with our row below each of its variants' rows."""
@@ -185,7 +225,8 @@ class _Shown:
         signal = None
         if cell.value is not None and floor is not None and error is not None:
             signal = cell.value - floor > self.signal_stderrs * error
-        kept = asdict(cell) | {"floor": floor, "signal": signal}
+        best = (cell.task, cell.metric, cell.variant) in self.best
+        kept = asdict(cell) | {"floor": floor, "signal": signal, "best": best}
         if cell.seeds:
             kept["stage"] = HERE  # a mean is from no evaluation alone; `seeds` names them all
         else:

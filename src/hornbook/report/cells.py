@@ -17,6 +17,7 @@ class SeedScore:
     seed: int
     stage: str
     value: float
+    hash: str | None = None
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="ignore"))
@@ -36,6 +37,7 @@ class Cell:
     blind: float | None
     not_run: str | None
     version: str | None
+    hash: str | None = None  # DVC's, of the artifact that has the score
     overlap: Overlap | None = None
     clean: Clean | None = None  # the same score over the items that the training text lacks
     seeds: tuple[SeedScore, ...] = ()  # of which the value is the mean; empty for one seed
@@ -52,8 +54,10 @@ _CELL = TypeAdapter(Cell)
 _OPTIONAL = ("value", "stderr", "items", "clusters", "chance", "blind", "not_run", "version")
 
 
-def read_cells(file: Path, stage: str) -> list[Cell]:
+def read_cells(file: Path, stage: str, dvc_hash: str | None = None) -> list[Cell]:
     """The cells of one evaluation, sorted by task and metric, overlap not yet looked up.
+
+    `dvc_hash` is that of the artifact which holds the file.
 
     Raises:
         ArtifactError: The file is not the result of an evaluation.
@@ -65,7 +69,7 @@ def read_cells(file: Path, stage: str) -> list[Cell]:
                 dict.fromkeys(_OPTIONAL)
                 | raw
                 | {"variant": found["variant"], "suite": found["suite"]}
-                | {"stage": stage, "overlap": None, "clean": None}
+                | {"stage": stage, "hash": dvc_hash, "overlap": None, "clean": None}
             )
             for raw in found["cells"]
         ]

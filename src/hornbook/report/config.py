@@ -15,6 +15,9 @@ class Tables:
     clean_share: float  # of an item's n-grams that training text may hold of a clean item
     few_items: int  # a score over fewer clean items is marked as one of few
     signal_stderrs: float  # a score so many standard errors above its floor counts as a signal
+    significance: float  # of a p-value, corrected for the number of comparisons
+    flips: int  # random patterns of signs of a paired test
+    flips_seed: int
     expectations: tuple[Expectation, ...]  # of the data set of our cells
 
 

@@ -51,9 +51,12 @@ def over_seeds(cells: Mapping[int, Cell], asked: Mapping[int, Sequence[ItemScore
     between = seeds_error(values)
     within = cluster_error(means, sum(one.score for one in means) / len(means))
     blind = [cell.blind for cell in cells.values() if cell.blind is not None]
-    scores = [SeedScore(seed, cell.stage, cell.value or 0.0) for seed, cell in cells.items()]
+    scores = [
+        SeedScore(seed, cell.stage, cell.value or 0.0, cell.hash) for seed, cell in cells.items()
+    ]
     return replace(
         first,
+        hash=None,  # the seeds have theirs
         value=round(mean(values), DIGITS),
         stderr=None if within is None else round(math.hypot(within, between), DIGITS),
         blind=round(mean(blind), DIGITS) if blind else None,

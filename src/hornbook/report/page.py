@@ -91,6 +91,8 @@ def _environment(hashes: Mapping[str, str]) -> Environment:
         "amount": wording.amount,
         "share": wording.share,
         "fraction": wording.fraction,
+        "signed": wording.signed,
+        "p_text": wording.p_text,
         "size": statistics.size,
         "words": statistics.words,
         "task_name": wording.task_name,

@@ -9,8 +9,10 @@ from hornbook.errors import ArtifactError
 from hornbook.report.assemble import assemble, numbers
 from hornbook.report.cells import Cell, read_cells
 from hornbook.report.config import Tables
+from hornbook.report.document import document
 from hornbook.report.figures import load_figures
-from hornbook.report.markdown import markdown
+from hornbook.report.flat import flat
+from hornbook.report.markup import RENDERINGS
 from hornbook.report.over_seeds import REMEDY, clean_over_seeds, mean_items, over_seeds
 from hornbook.report.overlap import (
     Clean,
@@ -21,20 +23,27 @@ from hornbook.report.overlap import (
     read_overlap,
     read_scores,
 )
+from hornbook.report.paired import BY_SEED, Settings, differences
 from hornbook.stage import Run
 
 
 def benchmark_tables(run: Run) -> None:
-    """Write `tables.json`, `tables.md` and `metrics.json`."""
+    """Write the tables as JSON, CSV, Markdown, LaTeX and HTML, and `metrics.json`."""
     settings = run.section("report.tables", Tables)
     mixtures = {variant: _mixture(run, variant) for variant in settings.variants}
     overlap = _overlap(run, settings, mixtures)
     seeds = run.section("seeds", list[int])
     cells: list[Cell] = []
+    answers: dict[tuple[str, str], dict[str, BY_SEED]] = {}
     for variant in settings.variants:
         for suite in settings.suites:
-            results = [_result(run, variant, suite, seed, seeds[-1]) for seed in seeds]
-            cells += _cells(dict(zip(seeds, results, strict=True)), overlap[variant], settings)
+            results = {seed: _result(run, variant, suite, seed, seeds[-1]) for seed in seeds}
+            found = _cells(results, overlap[variant], settings)
+            for cell in found:
+                if cell.value is not None:
+                    asked = {seed: result.scores[cell.task] for seed, result in results.items()}
+                    answers.setdefault((cell.task, cell.metric), {})[variant] = asked
+            cells += found
     facts = {variant: _facts(run, mixtures[variant], variant) for variant in settings.variants}
     tables = assemble(
         load_figures(),
@@ -44,9 +53,16 @@ def benchmark_tables(run: Run) -> None:
         seeds=seeds,
         signal_stderrs=settings.signal_stderrs,
         few_items=settings.few_items,
+        differences=differences(
+            answers, Settings(settings.significance, settings.flips, settings.flips_seed)
+        ),
+        significance=settings.significance,
     )
     write_json(run.out / "tables.json", tables)
-    write_text(run.out / "tables.md", markdown(tables))
+    write_text(run.out / "tables.csv", flat(tables))
+    blocks = document(tables)
+    for name, rendered in RENDERINGS.items():
+        write_text(run.out / name, rendered(blocks))
     write_json(run.out / "metrics.json", numbers(tables, cells))
     run.summary(
         rows=len(cells),
@@ -69,11 +85,13 @@ def _result(run: Run, variant: str, suite: str, seed: int, last: int) -> _Result
     """The result of a seed; those of the further ones are where the last of them is."""
     if seed == 0:
         stage = f"evaluate@{variant}-{suite}"
-        folder = run.input(f"artifacts/evaluate/{variant}-{suite}")
+        artifact = f"artifacts/evaluate/{variant}-{suite}"
+        folder = run.input(artifact)
     else:
         stage = f"evaluate_seed@{variant}-{seed}"
-        folder = run.input(f"artifacts/seed_scores/{last}") / str(seed) / variant / suite
-    cells = read_cells(folder / "results.json", stage)
+        artifact = f"artifacts/seed_scores/{last}"
+        folder = run.input(artifact) / str(seed) / variant / suite
+    cells = read_cells(folder / "results.json", stage, run.hash_of(artifact))
     by_task = {(cell.task, cell.metric): cell for cell in cells}
     return _Result(stage, by_task, read_scores(folder / "items.parquet"))
 

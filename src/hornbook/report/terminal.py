@@ -20,8 +20,10 @@ from hornbook.report.wording import (
     fraction,
     our_text,
     overlap_text,
+    p_text,
     paper_text,
     short,
+    signed,
     task_name,
 )
 from hornbook.stage import measurements_file
@@ -44,6 +46,8 @@ def render(tables: Mapping[str, Any]) -> str:
     parts += ["\nMicro-suites (* = above its floor)"]
     names = [row["variant"] for row in tables["variants"]]
     parts.append(_tasks(tables["micro"], names))
+    if tables["differences"]:
+        parts += ["Differences that are no noise", _differences(tables["differences"])]
     if "by_seed" in tables:
         parts += [f"By seed ({PLUS_MINUS} between seeds)", _by_seed(tables["by_seed"], names)]
     parts.append(fill(tables["notes"]["micro"], WIDTH))
@@ -112,6 +116,23 @@ def _task_cell(cell: Mapping[str, Any] | None) -> list[str]:
     if clean is not None and clean["value"] is not None:
         shown = f"{clean['value']:.2f} n={clean['items']}"
     return [score, fraction(cell["floor"]), overlap_text(cell), shown]
+
+
+def _differences(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The pairs of variants that differ after the correction, and out of how many."""
+    lines = [
+        [
+            task_name(row["task"]),
+            f"{row['variant']} - {row['other']}",
+            signed(row["difference"]),
+            f"{signed(row['low'])} to {signed(row['high'])}",
+            p_text(row["p_corrected"]),
+        ]
+        for row in rows
+        if row["differs"]
+    ]
+    told = f"  {len(lines)} of {len(rows)} comparisons, each paired by item, corrected by Holm\n"
+    return told + (align([["", "", "", "95 % interval", "p"], *lines]) if lines else "")
 
 
 def _by_seed(rows: Sequence[Mapping[str, Any]], variants: Sequence[str]) -> str:

@@ -83,3 +83,15 @@ def short(dvc_hash: str) -> str:
 def task_name(task: str) -> str:
     """A task as a reader says it; that it is of a micro-suite stands above the table."""
     return task.removeprefix("micro_").replace("_", " ")
+
+
+def signed(value: float) -> str:
+    """A difference with its sign."""
+    return f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
+
+
+def p_text(value: float | None) -> str:
+    """A p-value; below a thousandth only that it is."""
+    if value is None:
+        return ABSENT
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -1,0 +1,47 @@
+"""Every figure of the tables on a line of its own, for a spreadsheet or a data frame."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+COLUMNS: Sequence[str] = (
+    "table", "model", "kind", "column", "task", "metric", "value", "stderr", "items", "clusters",
+    "chance", "blind", "clean_value", "clean_stderr", "clean_items", "overlap", "best", "verified",
+    "stage", "hash", "version", "not_run",
+)  # fmt: skip
+OF_CELL = ("metric", "value", "stderr", "items", "clusters", "chance", "blind", "best", "verified",
+           "stage", "hash", "version", "not_run")  # fmt: skip
+
+
+def flat(tables: Mapping[str, Any]) -> str:
+    """CSV with a header; an empty field is a value that there is not."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(COLUMNS), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(_rows(tables))
+    return text.getvalue()
+
+
+def _rows(tables: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for name, table in tables["tables"].items():
+        for row in table["rows"]:
+            of_row = {"table": name, "model": row["label"], "kind": row["kind"]}
+            for column in table["columns"]:
+                cell = row["cells"][column["key"]]
+                yield of_row | {"column": column["label"], "task": column["task"]} | _cell(cell)
+    for name in ("micro", "further"):
+        for row in tables[name]:
+            for variant, cell in row["cells"].items():
+                of_row = {"table": name, "model": variant, "kind": "ours", "task": row["task"]}
+                yield of_row | _cell(cell)
+
+
+def _cell(cell: Mapping[str, Any]) -> dict[str, Any]:
+    clean, overlap = cell.get("clean") or {}, cell.get("overlap") or {}
+    return {key: cell.get(key) for key in OF_CELL} | {
+        "clean_value": clean.get("value"),
+        "clean_stderr": clean.get("stderr"),
+        "clean_items": clean.get("items"),
+        "overlap": overlap.get("items"),
+    }
