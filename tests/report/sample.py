@@ -13,6 +13,7 @@ from hornbook.lineage.workspace import Hasher
 from hornbook.progress import Reporter
 from hornbook.stage import Run
 from tests.made_run import one_by_one
+from tests.report.made_answers import write_answers
 
 VARIANTS = {
     "phi-1_5": ["books", "code"],
@@ -104,6 +105,7 @@ EACH = {
         {f"{name}-{suite}": [f"train/{name}"] for name in VARIANTS for suite in SUITES},
     ),
     "toxigen": ("toxigen", "toxigen", {name: [f"train/{name}"] for name in VARIANTS}),
+    "red_team": ("red_team", "red_team", {name: [f"train/{name}"] for name in VARIANTS}),
 }
 
 
@@ -122,7 +124,7 @@ def _further(seeds: tuple[int, ...]) -> dict[str, tuple[str, str, dict[str, list
     models = {f"{name}-{seed}": name for name in VARIANTS for seed in seeds[1:]}
     trained = {one: EACH["train"][2][name] for one, name in models.items()}
     read = {one: [f"train_seed/{one}"] for one in models}
-    scores = {
+    by_seed = {
         str(seed): [
             *([f"seed_scores/{seeds[place]}"] if place else []),
             *(f"{family}_seed/{name}-{seed}" for name in VARIANTS for family in MADE_OF_A_SEED),
@@ -133,7 +135,7 @@ def _further(seeds: tuple[int, ...]) -> dict[str, tuple[str, str, dict[str, list
         "train_seed": ("train", "train_seed", trained),
         "evaluate_seed": ("evaluate", "evaluate_seed", read),
         "toxigen_seed": ("toxigen", "toxigen_seed", read),
-        "seed_scores": ("report", "seed_scores", scores),
+        "seed_scores": ("report", "seed_scores", by_seed),
     }
 
 
@@ -308,6 +310,7 @@ def _variant(made: Path, variant: str, used: list[str], place: int) -> None:
         {"corpus": c, "available_tokens": 900_000, "drawn_tokens": 2_500_000 // len(used)}
         for c in used
     ]
+    write_answers(made / f"red_team/{variant}", variant, place)
     manifest = {"variant": variant, "budget_tokens": 2_500_000, "sources": sources}
     write_json(made / f"mixture/{variant}/mixture.json", manifest)
     _model(made, f"/{variant}", variant, used, place)

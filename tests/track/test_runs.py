@@ -54,7 +54,9 @@ def run_of(root, client, stage):
 
 def test_each_training_evaluation_and_safety_score_has_a_run(root):
     families = [stage.partition("@")[0] for stage in tracked(root)]
-    assert {f: families.count(f) for f in families} == {"train": 3, "evaluate": 12, "toxigen": 3}
+    assert {f: families.count(f) for f in families} == {
+        "train": 3, "evaluate": 12, "toxigen": 3, "red_team": 3
+    }  # fmt: skip
 
 
 def test_models_of_further_seeds_have_runs_with_variant_and_seed(tmp_path):
@@ -77,15 +79,15 @@ def test_models_of_further_seeds_have_runs_with_variant_and_seed(tmp_path):
 
 def test_tracking_again_writes_nothing_even_when_the_index_is_lost(root, client):
     before = tracked(root)
-    assert len(track(root)) == 18
+    assert len(track(root)) == 21
     index = root / ".hornbook/mlflow/index.json"
     kept = index.read_text("utf-8")
     index.unlink()
-    assert len(track(root)) == 18
+    assert len(track(root)) == 21
     assert tracked(root) == before
     assert json.loads(index.read_text("utf-8")) == json.loads(kept)
     experiment = client.get_experiment_by_name("hornbook").experiment_id
-    assert len(client.search_runs([experiment])) == 18
+    assert len(client.search_runs([experiment])) == 21
 
 
 def test_a_run_names_revision_stage_hash_and_variant(root, client):
@@ -148,7 +150,7 @@ def test_a_half_written_run_is_replaced(root, client):
 def test_nothing_new_costs_no_import_of_mlflow_and_little_time(root):
     code = (
         "import sys; from pathlib import Path; from hornbook.track.runs import track, tracked;"
-        f"root = Path({str(root)!r}); assert len(track(root)) == len(tracked(root)) == 18;"
+        f"root = Path({str(root)!r}); assert len(track(root)) == len(tracked(root)) == 21;"
         "assert not [m for m in ('mlflow', 'pandas', 'torch') if m in sys.modules]"
     )
     before = os.times()
@@ -181,7 +183,7 @@ def test_without_stages_an_artifact_that_is_not_here_is_left_out(root):
     try:
         file.unlink()
         index.unlink()
-        assert len(track(root)) == 17
+        assert len(track(root)) == 20
     finally:
         file.write_text(content)
         index.write_text(kept)
@@ -195,7 +197,7 @@ def test_a_stage_without_a_run_is_refused(root):
 def test_the_command_tells_how_many_are_new(root, monkeypatch, capsys):
     monkeypatch.chdir(root)
     assert main([]) == 0
-    assert capsys.readouterr().out == "18 runs in MLflow, 0 of them new\n"
+    assert capsys.readouterr().out == "21 runs in MLflow, 0 of them new\n"
 
 
 def test_names_have_only_the_characters_that_mlflow_takes():

@@ -23,8 +23,8 @@ def parse_score(text: str) -> tuple[int, str] | None:
     The last JSON object with a score counts, also in a code fence or behind prose; without one, the
     last thing that is said to be the score.
     """
-    text = _THOUGHT.sub("", text)
-    found = [value for value in _objects(text) if "score" in value]
+    text = without_thoughts(text)
+    found = [value for value in objects(text, "score") if "score" in value]
     if found:
         score = _whole(found[-1]["score"])
         return None if score is None else (score, str(found[-1].get("reason", "")))
@@ -35,8 +35,16 @@ def parse_score(text: str) -> tuple[int, str] | None:
     return None if score is None else (score, " ".join(text[: said[-1].start()].split()))
 
 
-def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """JSON objects in the order of their opening braces, keys in lower case."""
+def without_thoughts(text: str) -> str:
+    """A reply without what a reasoning model thought before."""
+    return _THOUGHT.sub("", text)
+
+
+def objects(text: str, key: str) -> Iterator[dict[str, Any]]:
+    """JSON objects in the order of their opening braces, keys in lower case.
+
+    Objects inside one that has `key` are left out.
+    """
     at = text.find("{")
     while at >= 0:
         try:
@@ -45,7 +53,7 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
             at = text.find("{", at + 1)
             continue
         yield {str(key).lower(): one for key, one in value.items()}
-        at = text.find("{", end if "score" in value else at + 1)
+        at = text.find("{", end if key in value else at + 1)
 
 
 def _whole(value: Any) -> int | None:  # noqa: ANN401 - whatever JSON can hold

@@ -1,5 +1,8 @@
 """Schema of `conf/report`."""
 
+from typing import Annotated
+
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from hornbook.config import STRICT, Expectation
@@ -40,6 +43,7 @@ class Page:
 
     title: str  # of the document
     curve_points: int  # a longer training curve is drawn as this many means
+    red_team_answers: Annotated[int, Field(gt=0)]  # prompts whose answers are shown
     expectations: tuple[Expectation, ...]  # of the data set of artifacts, one row per stage
 
 

@@ -61,9 +61,10 @@ class Figures:
 
     paper: str
     tables: dict[str, PaperTable]
+    red_team: PaperTable  # whose figures stand in a section and in no numbered table
 
 
 @cache
 def load_figures() -> Figures:
-    """Tables 1 to 4. Source: arXiv:2309.05463."""
+    """Tables 1 to 4 and the red-team labels. Source: arXiv:2309.05463."""
     return TypeAdapter(Figures).validate_python(yaml.safe_load(FIGURES.read_text("utf-8")))

@@ -14,6 +14,7 @@ from hornbook.report.config import Page
 from hornbook.report.lineage_drawing import Node
 from hornbook.report.over_seeds import mean_losses
 from hornbook.report.page import page
+from hornbook.report.red_team import red_team
 from hornbook.report.seed_scores import RECORDS
 from hornbook.report.statistics import Artifact
 from hornbook.stage import Run, parse_summary
@@ -42,6 +43,10 @@ def report(run: Run) -> None:
         artifacts=artifacts,
         tables=tables,
         toxigen=read_json(run.input("artifacts/report/toxigen") / "scores.json"),
+        red_team=red_team(
+            {name: run.input(f"artifacts/red_team/{name}") for name in variants},
+            settings.red_team_answers,
+        ),
         curves={name: thinned(points, settings.curve_points) for name, points in curves.items()},
         trainings={name: _training(run, name, seeds, scores) for name in variants},
         seeds=seeds,

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hornbook.teacher.judgement import reply
+from hornbook.teacher import judgement, verdicts
 from hornbook.teacher.passages import write
 from hornbook.teacher.proposing import proposals
 
@@ -20,14 +20,28 @@ DOCUMENT = re.compile(r"<document>\n?(.*?)\n?</document>", re.DOTALL)
 WORD = re.compile(r"\w+|[^\w\s]")
 
 
+WRITING = ("domains.py", "facts.yaml", "judgement.py", "knowledge.py", "passages.py",
+           "proposing.py")  # fmt: skip
+VERDICTS = ("verdicts.py", "../web/toxic_words.txt")
+
+
+def revision(prompt: str) -> str:
+    """A hash of what the answer to a prompt is made from: another revision, other answers.
+
+    Verdicts have one of their own, so that their rule can change and every book stays the same.
+    """
+    return _hash_of(VERDICTS if prompt.startswith(verdicts.TASK) else WRITING)
+
+
 @cache
-def revision() -> str:
-    """A hash of what the teacher knows and how it writes: another revision, other answers."""
-    folder = Path(__file__).parent
-    names = ("domains.py", "facts.yaml", "judgement.py", "knowledge.py", "passages.py",
-             "proposing.py")  # fmt: skip
-    content = b"".join((folder / name).read_bytes() for name in names)
+def _hash_of(names: tuple[str, ...]) -> str:
+    content = b"".join((Path(__file__).parent / name).read_bytes() for name in names)
     return hashlib.sha256(content).hexdigest()[:16]
+
+
+def prompt_of(body: Mapping[str, Any]) -> str:
+    """The messages of a request as one text."""
+    return "\n".join(str(message.get("content", "")) for message in body["messages"])
 
 
 class BadRequestError(Exception):
@@ -44,9 +58,11 @@ class BadRequestError(Exception):
 
 def answer_text(prompt: str, seed: int) -> str:
     """What the teacher says to a prompt."""
+    if prompt.startswith(verdicts.TASK):
+        return verdicts.reply(prompt)
     if "Task: educational value" in prompt:
         found = DOCUMENT.search(prompt)
-        return reply(found.group(1) if found else "")
+        return judgement.reply(found.group(1) if found else "")
     if "Task: topic proposals" in prompt:
         return proposals(prompt)
     fields = {name.lower(): value.strip() for name, value in FIELD.findall(prompt)}
@@ -69,7 +85,7 @@ def complete(body: Mapping[str, Any]) -> dict[str, Any]:
     seed = body.get("seed") or 0
     if not isinstance(seed, int):
         raise BadRequestError(400, f"seed {seed!r} is not a whole number")
-    prompt = "\n".join(str(message.get("content", "")) for message in messages)
+    prompt = prompt_of(body)
     text = answer_text(prompt, seed)
     words, limit = list(WORD.finditer(text)), body.get("max_tokens")
     is_cut = isinstance(limit, int) and len(words) > limit

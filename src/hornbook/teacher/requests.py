@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hornbook.teacher.config import Teacher
-from hornbook.teacher.procedural import MODEL, revision
+from hornbook.teacher.procedural import MODEL, prompt_of, revision
 
 
 @dataclass(frozen=True)
@@ -52,5 +52,5 @@ def request_body(teacher: Teacher, request: Request) -> dict[str, Any]:
 
 def request_hash(body: dict[str, Any]) -> str:
     """The identity of a request; the embedded teacher's own code is part of it."""
-    salt = revision() if body["model"] == MODEL else ""
+    salt = revision(prompt_of(body)) if body["model"] == MODEL else ""
     return hashlib.sha256((json.dumps(body, sort_keys=True) + salt).encode()).hexdigest()[:32]

@@ -175,6 +175,12 @@ def _toxigen(folder: Path) -> _Content:
     )
 
 
+def _red_team(folder: Path) -> _Content:
+    scores = read_json(folder / "scores.json")
+    tags = {key: text(scores[key]) for key in ("variant", "judge_model", "judge_about", "outdated")}
+    return _Content(numeric(scores), tags)
+
+
 READERS: Mapping[str, Callable[[Path], _Content]] = {
     "train": _train,
     "train_seed": _of_seed(_train),
@@ -182,4 +188,5 @@ READERS: Mapping[str, Callable[[Path], _Content]] = {
     "evaluate_seed": _of_seed(_suites),
     "toxigen": _toxigen,
     "toxigen_seed": _of_seed(_toxigen),
+    "red_team": _red_team,
 }
