@@ -7,8 +7,11 @@ import math
 import pytest
 
 from hornbook.errors import InputError
-from hornbook.toxigen.score import Sentence, group_score, scores
+from hornbook.toxigen.intervals import Resampling, Sentence
+from hornbook.toxigen.score import group_score, scores
 from hornbook.toxigen.toxigen import read_sentences
+
+FEW = Resampling(20, 0)
 
 
 def sentence(label: str, perplexity: float, toxicity: float = 1.0) -> Sentence:
@@ -50,14 +53,14 @@ def test_a_tie_counts_half_and_toxicity_scales():
 def test_a_group_that_is_not_significant_is_named_and_left_out():
     rows = [sentence("hate", 5.0 + n % 3) for n in range(6)]
     rows += [sentence("neutral", 5.0 + n % 3) for n in range(6)]
-    found = scores(rows, p_value=0.05)
+    found = scores(rows, 0.05, FEW)
     assert found["dropped"] == ["g"]
     assert found["score"] is None
 
 
 def test_sentences_without_a_perplexity_are_left_out():
     rows = [sentence("hate", math.nan), sentence("hate", 3.0), sentence("neutral", 1.0)]
-    assert scores(rows, p_value=1.0)["groups"]["g"]["hate"] == 1
+    assert scores(rows, 1.0, FEW)["groups"]["g"]["hate"] == 1
 
 
 def test_a_file_of_another_schema_is_refused_by_name(tmp_path):

@@ -7,7 +7,8 @@ from itertools import pairwise
 from typing import Any
 
 from hornbook.report.lineage_drawing import slug
-from hornbook.report.wording import task_name
+from hornbook.report.safety import whisker
+from hornbook.report.wording import interval_text, task_name
 
 WIDTH = 700.0
 Point = tuple[float, float]
@@ -160,7 +161,7 @@ def bars(rows: Sequence[Mapping[str, Any]], groups: Sequence[str], variants: Seq
     block = lane * len(variants) + gap
     height = top + block * len(groups) + bottom
     known = {(row["group"], row["variant"]): row for row in rows}
-    tops = [r["score"] + (r.get("stderr") or 0.0) for r in rows if r["score"] is not None]
+    tops = [r["score"] + whisker(r)[1] for r in rows if r["score"] is not None]
     high = max(tops or [1.0])
     scale = max(math.ceil(high * 10) / 10, 0.1)
     unit = (WIDTH - left - right) / scale
@@ -200,13 +201,16 @@ def _bar(row: Mapping[str, Any], x: float, y: float, unit: float, index: int) ->
         else "not significant, left out of the mean"
     )
     words += f" ({why})" if pale else ""
-    width, error = unit * row["score"], unit * (row.get("stderr") or 0.0)
+    between = interval_text(row.get("low"), row.get("high"))
+    words += f", 95 % interval {between}" if between else ""
+    width = unit * row["score"]
+    below, above = (unit * length for length in whisker(row))
     bar = (
         f'<rect class="bar v{index}{pale}" x="{x:.1f}" y="{y + 0.8:.1f}" width="{width:.1f}" '
         f'height="9.4" rx="1.5"><title>{escape(words)}</title></rect>'
     )
-    figure = text(x + width + error + 4, y + 9, f"{row['score']:.2f}", kind="figure")
+    figure = text(x + width + above + 4, y + 9, f"{row['score']:.2f}", kind="figure")
     found = [linked(row["stage"], bar + figure)]
-    if error:
-        found.append(line(x + width - error, y + 5.5, x + width + error, y + 5.5, "spread"))
+    if below or above:
+        found.append(line(x + width - below, y + 5.5, x + width + above, y + 5.5, "spread"))
     return found

@@ -144,8 +144,9 @@ def _of_html(cell: Text) -> str:
     return f"<strong>{escape(cell.text)}</strong>" if cell.is_strong else escape(cell.text)
 
 
+# by the ending of the file's name
 RENDERINGS: dict[str, Callable[[Sequence[Block]], str]] = {
-    "tables.md": markdown,
-    "tables.tex": latex,
-    "tables.html": html,
+    "md": markdown,
+    "tex": latex,
+    "html": html,
 }

@@ -61,8 +61,8 @@ def benchmark_tables(run: Run) -> None:
     write_json(run.out / "tables.json", tables)
     write_text(run.out / "tables.csv", flat(tables))
     blocks = document(tables)
-    for name, rendered in RENDERINGS.items():
-        write_text(run.out / name, rendered(blocks))
+    for ending, rendered in RENDERINGS.items():
+        write_text(run.out / f"tables.{ending}", rendered(blocks))
     write_json(run.out / "metrics.json", numbers(tables, cells))
     run.summary(
         rows=len(cells),

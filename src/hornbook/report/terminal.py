@@ -11,6 +11,7 @@ from typing import Any
 from hornbook.artifacts import read_json
 from hornbook.lineage.manifest import load_graph, load_lock
 from hornbook.report.assemble import reasons
+from hornbook.report.safety import auc_text, score_text
 from hornbook.report.wording import (
     ABSENT,
     NOT_RUN,
@@ -166,14 +167,28 @@ def costs(root: Path) -> str:
     return f"Measured here\n{align(rows)}" if len(rows) > 1 else ""
 
 
+def safety(scores: Mapping[str, Any]) -> str:
+    """The safety score of each variant with what it may be off by."""
+    rows = [
+        [one["variant"], score_text(one), auc_text(one), str(len(one["dropped"]))]
+        for one in scores["variants"]
+    ]
+    return "ToxiGen (95 % interval over sentences, or error between seeds)\n" + align(
+        [["", "safety score", "unscaled AUC", "groups left out"], *rows]
+    )
+
+
 def show(root: Path) -> None:
     """Print the tables of the last run, and what it took on this machine.
 
     Raises:
         ArtifactError: The tables were not made yet.
     """
-    out = root / load_graph(root).stages["benchmark_tables"].out
-    text = f"{render(read_json(out / 'tables.json'))}\n{costs(root)}"
+    stages = load_graph(root).stages
+    tables = read_json(root / stages["benchmark_tables"].out / "tables.json")
+    plots = root / stages["toxigen_plots"].out / "scores.json"
+    parts = [render(tables), safety(read_json(plots)) if plots.exists() else "", costs(root)]
+    text = "\n".join(part for part in parts if part)
     encoding = sys.stdout.encoding or "ascii"
     sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
     sys.stdout.flush()

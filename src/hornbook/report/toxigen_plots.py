@@ -1,15 +1,20 @@
-"""Stage `toxigen_plots`: the safety score of our variants by group, as Figure 2 shows it."""
+"""Stage `toxigen_plots`: the safety score of our variants by group, as Figure 2 shows it.
+
+Writes `scores.json`, `toxigen.png`, and the rows as `toxigen.csv`, `.md`, `.tex` and `.html`.
+"""
 
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from statistics import mean
 from typing import Any
 
-from hornbook.artifacts import read_json, write_bytes, write_json
+from hornbook.artifacts import read_json, write_bytes, write_json, write_text
 from hornbook.report.config import ToxigenPlots
+from hornbook.report.markup import RENDERINGS
 from hornbook.report.over_seeds import seeds_error
 from hornbook.report.overlap import DIGITS
-from hornbook.report.wording import PLUS_MINUS
+from hornbook.report.safety import blocks, flat, whisker
+from hornbook.report.wording import PLUS_MINUS, interval_text
 from hornbook.stage import Run
 
 # The same three hues as the page, told apart by the colour-blind too (Okabe and Ito).
@@ -23,6 +28,11 @@ NOTE = (
     "variants with each other only."
 )
 
+INTERVALS_NOTE = (
+    " Whiskers and intervals: 95 % of the scores of sentences drawn again within their label, the "
+    "same draws for every model; of a mean, over its groups together, which share sentences. They "
+    "say what other sentences might have given, nothing of another training."
+)
 SEEDS_NOTE = (
     " Scores are means over the models of the seeds {seeds} of training; whiskers and errors are "
     "standard errors between these models, and do not count which sentences were asked. A group "
@@ -32,10 +42,12 @@ LACKING_NOTE = (
     " No group is significant in {stages}: without a score, not in the mean of its variant."
 )
 OF_SEEDS = ("stderr", "seeds", "without_score")
+ENDS = ("low", "high", "auc_low", "auc_high")
+ENDS_OF_MEAN = ("low", "high", "auc_unscaled_low", "auc_unscaled_high")
 
 
 def toxigen_plots(run: Run) -> None:
-    """Write `toxigen.png` and `scores.json`."""
+    """Write the scores, their picture and their tables."""
     settings = run.section("report.toxigen_plots", ToxigenPlots)
     seeds = run.section("seeds", list[int])
     found = {variant: _found(run, variant, seeds) for variant in settings.variants}
@@ -44,8 +56,14 @@ def toxigen_plots(run: Run) -> None:
         scores["note"] += SEEDS_NOTE.format(seeds=", ".join(map(str, seeds)))
         if lacking := [name for one in scores["variants"] for name in one["without_score"]]:
             scores["note"] += LACKING_NOTE.format(stages=", ".join(lacking))
+    else:
+        scores["note"] += INTERVALS_NOTE
     write_json(run.out / "scores.json", scores)
     write_bytes(run.out / "toxigen.png", draw(scores, settings))
+    write_text(run.out / "toxigen.csv", flat(scores))
+    document = blocks(scores)
+    for ending, rendered in RENDERINGS.items():
+        write_text(run.out / f"toxigen.{ending}", rendered(document))
     rows = [row for row in scores["rows"] if row["score"] is not None]
     run.summary(
         rows=len(rows),
@@ -57,9 +75,10 @@ def toxigen_plots(run: Run) -> None:
 
 def _found(run: Run, variant: str, seeds: Sequence[int]) -> Mapping[str, Any]:
     """The scores of a variant: those of its model, or their means over the models of all seeds."""
-    first = read_json(run.input(f"artifacts/toxigen/{variant}") / "scores.json")
+    artifact = f"artifacts/toxigen/{variant}"
+    first = read_json(run.input(artifact) / "scores.json")
     if len(seeds) == 1:
-        return first
+        return first | {"hash": run.hash_of(artifact)}
     folder = run.input(f"artifacts/seed_scores/{seeds[-1]}")
     others = [read_json(folder / str(seed) / variant / "scores.json") for seed in seeds[1:]]
     stages = [f"toxigen@{variant}", *(f"toxigen_seed@{variant}-{seed}" for seed in seeds[1:])]
@@ -118,7 +137,11 @@ def joined(found: Mapping[str, Mapping[str, Any]], variants: Sequence[str]) -> d
                     "auc": one.get("auc"),
                     "p": one.get("p"),
                     "is_dropped": group in found[variant]["dropped"],
+                    "hate": one.get("hate"),
+                    "neutral": one.get("neutral"),
                     "stage": stages[variant],
+                    "hash": found[variant].get("hash"),
+                    **{key: one[key] for key in ENDS if key in one},
                     **({"stderr": one.get("stderr")} if "seeds" in found[variant] else {}),
                 }
             )
@@ -127,10 +150,15 @@ def joined(found: Mapping[str, Mapping[str, Any]], variants: Sequence[str]) -> d
             "variant": variant,
             "score": found[variant]["score"],
             "stage": stages[variant],
+            "hash": found[variant].get("hash"),
             "auc_unscaled": found[variant].get("auc_unscaled"),
             "sentences": found[variant]["sentences"],
             "dropped": found[variant]["dropped"],
-            **{key: found[variant][key] for key in OF_SEEDS if key in found[variant]},
+            **{
+                key: found[variant][key]
+                for key in (*OF_SEEDS, *ENDS_OF_MEAN)
+                if key in found[variant]
+            },
         }
         for variant in variants
     ]
@@ -161,8 +189,7 @@ def draw(scores: Mapping[str, Any], settings: ToxigenPlots) -> bytes:
                 width * 0.92,
                 color=COLOURS[index % len(COLOURS)],
                 label=f"{entry['variant']}  {_mean(entry)}",
-                # a score without an error has no whisker
-                yerr=[row.get("stderr") or 0.0 for row in rows] if "seeds" in entry else None,
+                yerr=[list(lengths) for lengths in zip(*map(whisker, rows), strict=True)],
                 error_kw={"linewidth": 0.8, "ecolor": "#444444"},
             )
             for bar, row in zip(bars, rows, strict=True):
@@ -180,7 +207,7 @@ def draw(scores: Mapping[str, Any], settings: ToxigenPlots) -> bytes:
         axes.margins(x=0.01)
         axes.legend(
             frameon=False,
-            ncols=len(scores["variants"]),
+            ncols=min(len(scores["variants"]), 3),
             loc="upper left",
             bbox_to_anchor=(0, -0.22),
             title="mean over significant groups",
@@ -195,7 +222,9 @@ def _told(scores: Mapping[str, Any]) -> str:
     """What paleness, and whiskers where there are any, say."""
     if "seeds" in scores["variants"][0]:
         return "whiskers: standard error between seeds; pale: not significant for each seed"
-    return "pale: not significant, left out of the mean"
+    told = "pale: not significant, left out of the mean"
+    has_whiskers = any("low" in row for row in scores["rows"])
+    return f"whiskers: 95 % interval over sentences; {told}" if has_whiskers else told
 
 
 def _mean(entry: Mapping[str, Any]) -> str:
@@ -204,6 +233,8 @@ def _mean(entry: Mapping[str, Any]) -> str:
     error = entry.get("stderr")
     seeds, lacking = (entry.get(key, ()) for key in OF_SEEDS[1:])
     told = f"{entry['score']:.3f}" + ("" if error is None else f" {PLUS_MINUS} {error:.3f}")
+    between = interval_text(entry.get("low"), entry.get("high"))
+    told += f" ({between})" if between else ""
     return f"{told} (of {len(seeds) - len(lacking)} of {len(seeds)} seeds)" if lacking else told
 
 

@@ -90,6 +90,11 @@ def signed(value: float) -> str:
     return f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
 
 
+def interval_text(low: float | None, high: float | None) -> str:
+    """The ends of an interval of a share; empty where there is none."""
+    return "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
+
+
 def p_text(value: float | None) -> str:
     """A p-value; below a thousandth only that it is."""
     if value is None:

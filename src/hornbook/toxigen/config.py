@@ -19,4 +19,6 @@ class Toxigen:
     batch_rows: Annotated[int, Field(gt=0)]
     p_value: Annotated[float, Field(gt=0, lt=1)]  # groups above it are dropped, as published
     limit: int | None  # sentences; null is all
+    resamples: Annotated[int, Field(gt=0)]  # of the sentences, for the intervals of the scores
+    resamples_seed: int
     expectations: list[Expectation]

@@ -6,7 +6,7 @@ Axis letters in this file: B row, T position, V vocabulary.
 import gzip
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,11 @@ from hornbook.artifacts import write_json, write_table
 from hornbook.errors import InputError
 from hornbook.stage import Run
 from hornbook.toxigen.config import Toxigen
-from hornbook.toxigen.score import Sentence, scores
+from hornbook.toxigen.intervals import Resampling, Sentence
+from hornbook.toxigen.score import scores
 
 if TYPE_CHECKING:
-    from hornbook.model.phi import Phi
+    from torch import Tensor
 
 DIGITS = 5
 
@@ -36,10 +37,8 @@ def score_model(run: Run, variant: str, model: str) -> None:
     rows = read_sentences(run.input(run.section("data.toxigen", str)))[: settings.limit]
     checkpoint = run.input(model)
     with run.progress(len(rows), "sentences", "perplexity") as progress:
-        found: list[float] = []
-        for batch in perplexities(checkpoint, [row["text"] for row in rows], settings):
-            found += batch
-            progress.advance(len(batch))
+        texts = [row["text"] for row in rows]
+        found = perplexities(checkpoint, texts, settings, progress.advance)
     sentences = [
         Sentence(row["label"], float(row["toxicity_score"]), value, tuple(row["target_groups"]))
         for row, value in zip(rows, found, strict=True)
@@ -54,9 +53,12 @@ def score_model(run: Run, variant: str, model: str) -> None:
     )
     run.expect("perplexities", frame, settings.expectations, key="id")
     write_table(run.out / "perplexities.parquet", pa.Table.from_pandas(frame, preserve_index=False))
-    result = {"variant": variant} | scores(sentences, settings.p_value)
+    result = {"variant": variant} | scores(
+        sentences, settings.p_value, Resampling(settings.resamples, settings.resamples_seed)
+    )
     write_json(run.out / "scores.json", rounded(result))
-    run.summary(rows=len(rows), score=rounded(result["score"]), dropped_groups=result["dropped"])
+    told = {key: rounded(result[key]) for key in ("score", "low", "high")}
+    run.summary(rows=len(rows), **told, dropped_groups=result["dropped"])
 
 
 def rounded(value: Any) -> Any:  # noqa: ANN401 - any JSON
@@ -86,8 +88,10 @@ def read_sentences(file: Path) -> list[dict[str, Any]]:
     return [{"id": number} | row for number, row in enumerate(rows)]
 
 
-def perplexities(checkpoint: Path, texts: list[str], settings: Toxigen) -> Iterator[list[float]]:
-    """Exp of the mean negative log-likelihood per sentence, in batches, in order.
+def perplexities(
+    checkpoint: Path, texts: Sequence[str], settings: Toxigen, advance: Callable[[int], None]
+) -> list[float]:
+    """Exp of the mean negative log-likelihood of each sentence; `advance` hears of those done.
 
     Nothing is added to the sentence, so its first token is not scored; a sentence of one token
     has no perplexity (nan).
@@ -100,26 +104,57 @@ def perplexities(checkpoint: Path, texts: list[str], settings: Toxigen) -> Itera
     torch.set_num_threads(settings.threads)
     dtype = getattr(torch, settings.dtype)
     model = load_model(checkpoint, settings.device, dtype, attention=settings.attention).eval()
+    model.pack()
     encoder = Encoder.load(checkpoint)
     context = model.shape.context_tokens
-    for start in range(0, len(texts), settings.batch_rows):
-        ids = [encoder.encode(text)[: context + 1] for text in texts[start:][: settings.batch_rows]]
-        yield _batch(model, ids)
+    return in_batches(
+        [encoder.encode(text)[: context + 1] for text in texts],
+        model.forward,
+        rows=settings.batch_rows,
+        device=settings.device,
+        advance=advance,
+    )
 
 
-def _batch(model: "Phi", ids: list[list[int]]) -> list[float]:
+def in_batches(
+    ids: Sequence[Sequence[int]],
+    logits: "Callable[[Tensor], Tensor]",
+    *,
+    rows: int,
+    device: str,
+    advance: Callable[[int], None],
+) -> list[float]:
+    """Perplexities of sentences given as token ids, by a model that maps ids BT to logits BTV.
+
+    Sentences of about one length share a batch, so that little of it is padding.
+    """
+    found = [math.nan] * len(ids)
+    order = sorted(range(len(ids)), key=lambda place: len(ids[place]))
+    for start in range(0, len(ids), rows):
+        places = order[start : start + rows]
+        values = _batch(logits, [ids[place] for place in places], device)
+        for place, value in zip(places, values, strict=True):
+            found[place] = value
+        advance(len(places))
+    return found
+
+
+def _batch(
+    logits: "Callable[[Tensor], Tensor]", ids: Sequence[Sequence[int]], device: str
+) -> list[float]:
     import torch
 
     longest = max(2, *map(len, ids))
-    device = next(model.parameters()).device
-    ids_BT = torch.zeros((len(ids), longest), dtype=torch.long, device=device)
+    ids_BT = torch.zeros((len(ids), longest), dtype=torch.long)
     for row, one in enumerate(ids):
         ids_BT[row, : len(one)] = torch.tensor(one)
+    ids_BT = ids_BT.to(device)
     with torch.inference_mode():
-        logits_BTV = model(ids_BT[:, :-1]).float()
+        logits_BTV = logits(ids_BT[:, :-1]).float()
         # Per row of V: `cross_entropy` over B x V x T strides through memory at each token.
         nll_BT = torch.nn.functional.cross_entropy(
             logits_BTV.flatten(0, 1), ids_BT[:, 1:].flatten(), reduction="none"
         ).view(len(ids), -1)
-    values = [nll_BT[row, : len(one) - 1].double().mean() for row, one in enumerate(ids)]
+    nll_BT = nll_BT.double().cpu()
+    values = [nll_BT[row, : len(one) - 1].mean() for row, one in enumerate(ids)]
     return [float(value.exp()) for value in values]
