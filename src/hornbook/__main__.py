@@ -11,6 +11,10 @@ COMMANDS = {
     "demo": ("hornbook.demo", "the whole graph on the embedded defaults, then the table"),
     "compose": ("hornbook.compose", "conf/ and overrides -> params.yaml; --check only compares"),
     "run": ("hornbook.lineage.run", "bring stages up to date through DVC, several side by side"),
+    "plan": (
+        "hornbook.lineage.plan",
+        "what a run would do, why, and what it takes; writes nothing",
+    ),
     "status": ("hornbook.lineage.status", "which stages are out of date, and why"),
     "diff": ("hornbook.lineage.diff", "why two revisions, experiments or the work tree differ"),
     "experiment": ("hornbook.experiment.commands", "an ablation in a workspace of its own"),

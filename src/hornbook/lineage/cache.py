@@ -1,14 +1,34 @@
-"""Files of any recorded artifact, read from DVC's cache without checking anything out."""
+"""DVC's cache, read without checking anything out: files of recorded artifacts, past runs."""
 
 import json
 import os
+from collections.abc import Mapping
+from configparser import ConfigParser
+from configparser import Error as BrokenConfig
 from pathlib import Path
+from typing import Any
+
+from hornbook.lineage.manifest import LockEntry, Stage, parse_entry
+from hornbook.lineage.workspace import flatten
+
+
+def cache_folder(root: Path) -> Path:
+    """Where DVC's cache of a checkout is: where its configuration says, else `.dvc/cache`."""
+    dvc = Path(os.environ.get("DVC_ROOT", root)) / ".dvc"
+    for name in ("config.local", "config"):
+        found = ConfigParser(interpolation=None)
+        try:
+            found.read(dvc / name, "utf-8")
+            if found.has_option("cache", "dir"):
+                return dvc / found.get("cache", "dir")
+        except BrokenConfig:
+            continue  # DVC says what is wrong with it
+    return dvc / "cache"
 
 
 def cached_file(root: Path, digest: str) -> Path:
     """Where DVC's local cache keeps an object, whether it is there or not."""
-    cache = Path(os.environ.get("DVC_ROOT", root)) / ".dvc" / "cache" / "files" / "md5"
-    return cache / digest[:2] / digest[2:]
+    return cache_folder(root) / "files" / "md5" / digest[:2] / digest[2:]
 
 
 def cached_text(root: Path, out_hash: str, name: str) -> str | None:
@@ -21,3 +41,43 @@ def cached_text(root: Path, out_hash: str, name: str) -> str | None:
             file = cached_file(root, row["md5"])
             return file.read_text("utf-8") if file.exists() else None
     return None
+
+
+class RunCache:
+    """Runs that DVC remembers: a stage with the same inputs is restored instead of run."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._by_command: dict[str, list[Path]] | None = None
+
+    def find(
+        self, stage: Stage, deps: Mapping[str, str], params: Mapping[str, Any]
+    ) -> LockEntry | None:
+        """The newest run of the stage on these inputs whose artifact is still in the cache."""
+        for file in self._files().get(_words(stage.cmd), ()):
+            entry = parse_entry(file.read_text("utf-8"))
+            is_it = (
+                dict(entry.deps) == dict(deps)
+                and flatten(entry.params) == flatten(params)
+                and list(entry.outs) == [stage.out]
+            )
+            if is_it and cached_file(self._root, entry.out_hash).exists():
+                return entry
+        return None
+
+    def _files(self) -> dict[str, list[Path]]:
+        """The files of the run cache by the command they record, newest first."""
+        if self._by_command is None:
+            found: dict[str, list[Path]] = {}
+            for file in (cache_folder(self._root) / "runs").glob("*/*/*"):
+                head = file.read_text("utf-8").partition("\ndeps:")[0]
+                found.setdefault(_words(head.removeprefix("cmd:")), []).append(file)
+            for files in found.values():
+                files.sort(key=lambda file: file.stat().st_mtime_ns, reverse=True)
+            self._by_command = found
+        return self._by_command
+
+
+def _words(command: str) -> str:
+    """A command without line breaks, where YAML folds it, and without YAML's quotes."""
+    return " ".join(command.split()).strip("'\"")

@@ -67,13 +67,14 @@ class Stage:
 
 @dataclass(frozen=True)
 class LockEntry:
-    """What DVC recorded when a stage last ran: hashes by path, values by parameter."""
+    """What DVC recorded when a stage last ran: hashes and bytes by path, values by parameter."""
 
     cmd: str
     deps: Mapping[str, str]
     params: Mapping[str, Any]
     outs: Mapping[str, str]
     sizes: Mapping[str, int] = field(default_factory=dict[str, int])
+    read: Mapping[str, int] = field(default_factory=dict[str, int])  # bytes of each input
 
     @property
     def out_hash(self) -> str:
@@ -293,8 +294,18 @@ def _entry(value: Mapping[str, Any]) -> LockEntry:
         deps=hashes(value.get("deps")),
         params=(value.get("params") or {}).get("params.yaml", {}),
         outs=hashes(value.get("outs")),
-        sizes={out["path"]: int(out.get("size", 0)) for out in value.get("outs") or []},
+        sizes=_sizes(value.get("outs")),
+        read=_sizes(value.get("deps")),
     )
+
+
+def _sizes(items: Iterable[Mapping[str, Any]] | None) -> dict[str, int]:
+    return {item["path"]: int(item.get("size", 0)) for item in items or []}
+
+
+def parse_entry(text: str) -> LockEntry:
+    """One entry of a `dvc.lock`, as DVC's run cache keeps each by itself."""
+    return _entry(parse_yaml(text))
 
 
 def git_show(root: Path, revision: str, path: str) -> str | None:

@@ -19,12 +19,14 @@ from pathlib import Path
 from typing import Literal
 
 from hornbook.errors import ConfigError, StageError
+from hornbook.lineage.forecast import Step, duration, forecast, measured, wall_seconds
 from hornbook.lineage.further_seeds import REPEATED
 from hornbook.lineage.inputs import pull_inputs
 from hornbook.lineage.manifest import Graph, load_graph, load_lock
 from hornbook.lineage.processes import dvc_environment
 from hornbook.lineage.workspace import Hasher, stale_stages
 
+TOLD_SECONDS = 10
 Outcome = Literal["executed", "unchanged", "run cache"]
 
 
@@ -253,10 +255,33 @@ def main(arguments: Sequence[str]) -> int:
     if not stale:
         print(f"all {len(names)} stages are up to date: nothing to do")  # noqa: T201
         return 0
-    print(f"{len(stale)} of {len(names)} stages to bring up to date")  # noqa: T201
-    return _report(
-        run_stages(root, list(stale), jobs=options.jobs or load_runtime(root).jobs, say=_printer())
+    jobs = options.jobs or load_runtime(root).jobs
+    steps = forecast(graph, load_lock(root), hasher, root, stale)
+    predicted = wall_seconds(graph, steps, jobs)
+    print(  # noqa: T201
+        f"{len(stale)} of {len(names)} stages to bring up to date, about {duration(predicted)} by "
+        f"their last runs (hornbook plan says why)"
     )
+    started = time.monotonic()
+    result = run_stages(root, list(stale), jobs=jobs, say=_printer())
+    for line in _beside(root, steps, result, predicted, time.monotonic() - started):
+        print(line)  # noqa: T201
+    return _report(result)
+
+
+def _beside(
+    root: Path, steps: Sequence[Step], result: Outcomes, predicted: float, took: float
+) -> list[str]:
+    """What was predicted beside what it took, for stages of some length and in all."""
+    lines: list[str] = []
+    for step in steps:
+        if result.done.get(step.stage) != "executed" or step.takes.seconds is None:
+            continue
+        actual = measured(root, step.stage).get("seconds")
+        if actual is not None and max(actual, step.takes.seconds) >= TOLD_SECONDS:
+            told = f"predicted {duration(step.takes.seconds)}, took {duration(actual)}"
+            lines.append(f"  {step.stage:<28} {told}")
+    return [*lines, f"in all predicted {duration(predicted)}, took {duration(took)}"]
 
 
 def _printer() -> Callable[[str], None]:

@@ -1,0 +1,233 @@
+"""What a run would do, known before it: which stages, why, from where, and what they take.
+
+A stage runs when something of its own changed or an input will be other bytes. Where DVC remembers
+a run on the same inputs it restores that artifact, whose hash is known, so what follows can be
+followed too; what a stage that really runs will write is known to nobody.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from hornbook.lineage.cache import RunCache
+from hornbook.lineage.manifest import Graph, LockEntry, Stage
+from hornbook.lineage.workspace import Hasher, Reason, compare
+
+Action = Literal["run", "restore", "may run"]
+
+
+@dataclass(frozen=True)
+class Takes:
+    """What a stage is expected to take, from its newest run here; None is unknown.
+
+    Seconds are of the clock, `gpu_hours` of all devices together. `basis` says what it is from.
+    """
+
+    seconds: float | None
+    cpu_seconds: float | None
+    gpu_hours: float | None
+    cost_usd: float | None
+    bytes: int | None
+    basis: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """What becomes of one stage.
+
+    `chain` leads from the stage through what it reads to the one that has the first cause, and
+    `causes` are the reasons of that one.
+    """
+
+    stage: str
+    action: Action
+    chain: tuple[str, ...]
+    causes: tuple[Reason, ...]
+    takes: Takes
+
+
+def forecast(
+    graph: Graph,
+    lock: Mapping[str, LockEntry],
+    hasher: Hasher,
+    root: Path,
+    names: Iterable[str],
+) -> list[Step]:
+    """The steps of a run of `names` (with what they read), in the order of the graph."""
+    found: dict[str, _Fate] = {}
+    past, runs, wanted = _Past(graph, lock, root), RunCache(root), set(names)
+    for name, stage in graph.stages.items():
+        if name in wanted:
+            fate = _fate(graph, stage, lock.get(name), hasher, found, runs)
+            if fate is not None:
+                found[name] = fate
+    steps: list[Step] = []
+    for name, fate in found.items():
+        chain = _chain(name, found)
+        takes = past.restored(name) if fate.action == "restore" else past.takes(name)
+        steps.append(Step(name, fate.action, chain, found[chain[-1]].own, takes))
+    return steps
+
+
+@dataclass(frozen=True)
+class _Fate:
+    action: Action
+    own: tuple[Reason, ...]
+    follows: tuple[str, ...]  # producers whose artifact will or may be another
+    out_hash: str | None  # after the run; None is unknown
+
+
+def _fate(
+    graph: Graph,
+    stage: Stage,
+    entry: LockEntry | None,
+    hasher: Hasher,
+    found: Mapping[str, _Fate],
+    runs: RunCache,
+) -> _Fate | None:
+    made = {p: found[producer] for p, producer in stage.inputs.items() if producer in found}
+    reasons = compare(stage, entry, graph, hasher)
+    own = tuple(one for one in reasons if not (one.kind == "input" and one.what in made))
+    # below an artifact there may be files that stay the same: nobody knows
+    after = {p: fate.out_hash if p in _outs(graph, stage) else None for p, fate in made.items()}
+    known = entry.deps if entry else {}
+    others = [path for path, digest in after.items() if digest is None or digest != known.get(path)]
+    if not own and not others:
+        return None
+    is_sure = bool(own) or any(after[path] is not None for path in others)
+    follows = tuple(dict.fromkeys(stage.inputs[path] for path in others))
+    if None not in after.values():
+        deps = {path: hasher.hash(path) for path in stage.deps}
+        deps |= {path: digest for path, digest in after.items() if digest is not None}
+        cached = runs.find(stage, deps, graph.param_values(stage))
+        if cached is not None:
+            return _Fate("restore", own, follows, cached.out_hash)
+    return _Fate("run" if is_sure else "may run", own, follows, None)
+
+
+def _outs(graph: Graph, stage: Stage) -> set[str]:
+    return {graph.stages[producer].out for producer in stage.producers}
+
+
+def _chain(name: str, found: Mapping[str, _Fate]) -> tuple[str, ...]:
+    """The shortest way from a stage to one that has a reason of its own."""
+    ways: list[tuple[str, ...]] = [(name,)]
+    while ways:
+        way = ways.pop(0)
+        if found[way[-1]].own or not found[way[-1]].follows:
+            return way
+        ways += [(*way, producer) for producer in found[way[-1]].follows]
+    return (name,)
+
+
+class _Past:
+    """What stages took when they last ran here."""
+
+    def __init__(self, graph: Graph, lock: Mapping[str, LockEntry], root: Path) -> None:
+        self._graph, self._lock = graph, lock
+        self._measured = {name: measured(root, name) for name in graph.stages}
+
+    def takes(self, name: str) -> Takes:
+        """As its newest run, by the bytes that it reads now; else as the others of its family."""
+        family = self._graph.stages[name].family
+        own = self._measured[name]
+        basis, like = "its newest run here", [(name, own)] if own else []
+        if not like:
+            like = [
+                (other, self._measured[other])
+                for other, stage in self._graph.stages.items()
+                if stage.family == family and self._measured[other]
+            ]
+            basis = f"other runs of {family} here" if like else "never run here"
+        ratio = _mean([self._reads(name) / max(1, self._reads(other)) for other, _ in like])
+        scaled = {
+            key: None if (mean := _mean([m.get(key) for _, m in like])) is None
+            else mean * (ratio if ratio and not own else 1.0)
+            for key in ("seconds", "cpu_seconds")
+        }  # fmt: skip
+        entry = self._lock.get(name)
+        return Takes(
+            scaled["seconds"],
+            scaled["cpu_seconds"],
+            self._gpu_hours(name, scaled["seconds"]),
+            self._cost(name),
+            sum(entry.sizes.values()) if entry else None,
+            basis,
+        )
+
+    def restored(self, name: str) -> Takes:
+        """Nothing is computed: the artifact is linked from the cache."""
+        entry = self._lock.get(name)
+        size = sum(entry.sizes.values()) if entry else None
+        return Takes(0.0, 0.0, None, None, size, "DVC remembers a run on these inputs")
+
+    def _reads(self, name: str) -> int:
+        """Bytes that a stage read when it was recorded, code left out."""
+        stage, entry = self._graph.stages[name], self._lock.get(name)
+        read = entry.read if entry else {}
+        return sum(size for path, size in read.items() if path not in stage.code)
+
+    def _gpu_hours(self, name: str, seconds: float | None) -> float | None:
+        settings: Mapping[str, Any] = self._graph.params.get("train", {})
+        is_gpu = self._graph.stages[name].family.startswith("train") and "cuda" in str(
+            settings.get("device")
+        )
+        return seconds * int(settings.get("ranks", 1)) / 3600 if is_gpu and seconds else None
+
+    def _cost(self, name: str) -> float | None:
+        """Dollars of the newest artifact; answers that are kept are not asked again."""
+        file = self._graph.root / self._graph.stages[name].out / "summary.json"
+        try:
+            cost = json.loads(file.read_text("utf-8")).get("cost_usd")
+        except (OSError, ValueError):
+            return None
+        return float(cost) if cost else None
+
+
+def measured(root: Path, name: str) -> Mapping[str, Any]:
+    """What the newest run of a stage here took; empty where there was none."""
+    # of the main checkout, also from the temporary workspace of an experiment
+    folder = Path(os.environ.get("DVC_ROOT", root)) / ".hornbook" / "measurements"
+    try:
+        return json.loads((folder / f"{name}.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def wall_seconds(graph: Graph, steps: Sequence[Step], jobs: int) -> float:
+    """How long the steps take with `jobs` side by side, each as soon as what it reads is there.
+
+    What is unknown counts as nothing.
+    """
+    left = {step.stage: step.takes.seconds or 0.0 for step in steps}
+    ends: dict[str, float] = {}
+    running: dict[str, float] = {}
+    now = 0.0
+    while left or running:
+        busy = {*left, *running}
+        free = [name for name in left if not busy & graph.ancestors([name])]
+        free.sort(key=lambda name: (-len(graph.descendants([name])), name))
+        for name in free[: jobs - len(running)]:
+            running[name] = now + left.pop(name)
+        first = min(running, key=lambda name: running[name])
+        now = ends[first] = running.pop(first)
+    return now
+
+
+def duration(seconds: float) -> str:
+    """A time for people."""
+    if seconds < 1:
+        return "under 1 s"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 6000:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:,.1f} h"

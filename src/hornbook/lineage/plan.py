@@ -1,0 +1,158 @@
+"""`hornbook plan`: what a run would do, why, and what it will take. Nothing is written."""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from hornbook.lineage.forecast import Step, Takes, duration, forecast, wall_seconds
+from hornbook.lineage.manifest import load_graph, load_lock
+from hornbook.lineage.run import select
+from hornbook.lineage.workspace import Hasher
+
+SIGNS = {"run": "+", "may run": "?", "restore": "="}
+MOST_CAUSES = 3
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The steps of a run, the stages that become stale beside it, and its time on the clock."""
+
+    steps: list[Step]
+    beside: list[str]
+    stages: int  # that were selected
+    jobs: int
+    seconds: float
+
+
+def plan(root: Path, overrides: Sequence[str] = (), names: Sequence[str] = ()) -> Planned:
+    """What `hornbook run NAMES` would do, with the values that the overrides compose to.
+
+    Raises:
+        ConfigError: The overrides do not compose, or a name is no stage.
+    """
+    from hornbook.runtime import load_runtime
+
+    params: Mapping[str, Any] | None = None
+    if overrides:
+        from hornbook.compose import compose
+
+        params = compose(root, overrides)
+    graph, lock, hasher = load_graph(root, params=params), load_lock(root), Hasher(root)
+    everything = forecast(graph, lock, hasher, root, graph.stages)
+    hasher.save()
+    chosen = set(select(graph, names))
+    steps = [step for step in everything if step.stage in chosen]
+    beside = [step.stage for step in everything if step.stage not in chosen]
+    jobs = load_runtime(root).jobs
+    return Planned(steps, beside, len(chosen), jobs, wall_seconds(graph, steps, jobs))
+
+
+def lines(found: Planned) -> list[str]:
+    """The plan for a terminal."""
+    told = [line for step in found.steps for line in _step(step)]
+    if not found.steps:
+        told.append(f"all {found.stages} stages are up to date: nothing would run")
+    else:
+        told += ["", _summary(found)]
+    if found.beside:
+        told.append(
+            f"becomes stale, not selected: {', '.join(found.beside[:12])}"
+            + (f" and {len(found.beside) - 12} more" if len(found.beside) > 12 else "")
+        )
+    return told
+
+
+def _step(step: Step) -> list[str]:
+    head = f"{SIGNS[step.action]} {step.stage:<28} {step.action:<8} {takes_text(step.takes)}"
+    way = " <- ".join(step.chain[1:])
+    causes = [str(cause) for cause in step.causes[:MOST_CAUSES]]
+    further = len(step.causes) - MOST_CAUSES
+    why = "; ".join(causes) + (f"; and {further} more" if further > 0 else "")
+    return [head.rstrip(), f"    {'because ' + way + ': ' if way else 'because '}{why}"]
+
+
+def takes_text(takes: Takes) -> str:
+    """Time, GPU-hours, dollars, bytes, as far as they are known."""
+    parts = ["time unknown" if takes.seconds is None else duration(takes.seconds)]
+    if takes.gpu_hours:
+        parts.append(f"{takes.gpu_hours:.3g} GPU-hours")
+    if takes.cost_usd:
+        parts.append(f"up to ${takes.cost_usd:.2f}")
+    if takes.bytes:
+        parts.append(size(takes.bytes))
+    if takes.seconds is None or not takes.basis.startswith("its"):
+        parts.append(f"({takes.basis})")
+    return "  ".join(parts)
+
+
+def _summary(found: Planned) -> str:
+    counts = {action: sum(step.action == action for step in found.steps) for action in SIGNS}
+    run, may, restore = counts["run"], counts["may run"], counts["restore"]
+    parts = [f"{run} to run"]
+    parts += [f"{may} more if what they read changes"] if may else []
+    parts += [f"{restore} from the run cache"] if restore else []
+    parts.append(f"{found.stages - len(found.steps)} unchanged")
+    unknown = sum(step.takes.seconds is None for step in found.steps)
+    about = (
+        f"at most about {duration(found.seconds)}" if may else f"about {duration(found.seconds)}"
+    )
+    total = [f"{about} on the clock, {found.jobs} side by side"]
+    total += [f"without {unknown} that never ran here"] if unknown else []
+    gpu = sum(step.takes.gpu_hours or 0 for step in found.steps)
+    total += [f"{gpu:.3g} GPU-hours"] if gpu else []
+    cost = sum(step.takes.cost_usd or 0 for step in found.steps)
+    total += [f"up to ${cost:.2f}"] if cost else []
+    total.append(size(sum(step.takes.bytes or 0 for step in found.steps)) + " written")
+    return f"{', '.join(parts)}\n{', '.join(total)}"
+
+
+def size(bytes_: float) -> str:
+    """A number of bytes for people."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if bytes_ < 1000:
+            return f"{bytes_:.3g} {unit}"
+        bytes_ /= 1000
+    return f"{bytes_:.3g} TB"
+
+
+def as_json(found: Planned) -> dict[str, Any]:
+    """The plan for programs."""
+    steps = [
+        {
+            "stage": step.stage,
+            "action": step.action,
+            "chain": list(step.chain),
+            "causes": [asdict(cause) | {"text": str(cause)} for cause in step.causes],
+            **asdict(step.takes),
+        }
+        for step in found.steps
+    ]
+    return {"steps": steps, "beside": found.beside, "seconds": found.seconds, "jobs": found.jobs}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`hornbook plan [OVERRIDES] [--stage S] [--json]`."""
+    parser = argparse.ArgumentParser(
+        prog="hornbook plan",
+        description="What `hornbook run` would do, and why: + runs, = is restored from DVC's run "
+        "cache, ? runs if what it reads turns out to be other bytes. Time, dollars and bytes are "
+        "those of the newest run here. Nothing is written.",
+        epilog="examples: hornbook plan; hornbook plan web.filter.threshold=3; "
+        "hornbook plan --stage train@phi-1_5 train.lr=0.004",
+    )
+    parser.add_argument("overrides", nargs="*", help="Hydra overrides: web.filter.threshold=4")
+    parser.add_argument(
+        "--stage", action="append", default=[], help="only this stage or family, and what it reads"
+    )
+    parser.add_argument("--json", action="store_true", help="machine-readable")
+    options = parser.parse_args(list(arguments))
+    found = plan(Path.cwd(), options.overrides, options.stage)
+    if options.json:
+        print(json.dumps(as_json(found), indent=1))  # noqa: T201
+        return 0
+    for line in lines(found):
+        print(line)  # noqa: T201
+    return 0
