@@ -27,6 +27,7 @@ from tests.web.test_pages import read, record
 
 CASES = int(os.environ.get("HORNBOOK_FUZZ", "60"))
 WORDS = ["water", "river", "sea", "rain", "wind", "stone", "tree", "house", "road", "bridge"]
+LENGTH = re.compile(rb"(?<=Content-Length: )\d+|(?<= text/html )\d+")
 MOST_GROWTH = 200_000  # KiB that all files of a form may add to the memory of the process
 
 
@@ -90,7 +91,7 @@ def harmed(rng: random.Random, raw: bytes) -> bytes:
     start = rng.randrange(len(raw))
     end = min(len(raw), start + 1 + int(rng.expovariate(1 / 80)))
     if how == "length":
-        number = re.search(rb"(?<=Content-Length: )\d+|(?<= text/html )\d+", raw)
+        number = LENGTH.search(raw)
         if number:
             new = rng.choice([b"", b"0", b"-1", b"9" * 18, b"%d" % rng.randint(1, 60_000)])
             return raw[: number.start()] + new + raw[number.end() :]
@@ -133,9 +134,23 @@ def damaged(rng: random.Random, whole: list[Piece]) -> list[Piece]:
     return out
 
 
-def is_glued(run: list[Piece]) -> bool:
-    """Whether the lines of a stretch became one line that may be a good one."""
-    return b"".join(one.raw for one in run).startswith(b"{") and not run[0].raw.endswith(b"\n")
+def tellable(run: list[Piece]) -> list[Piece]:
+    """The pieces of a harmed stretch of which a reader can tell that they are missing."""
+    raw = b"".join(one.raw for one in run)
+    if b'{"text"' not in raw:
+        return run[:1] if is_one_record(raw) else run
+    ends = [True, *(one.raw.endswith(b"\n") for one in run)]  # lines glued may be a good one
+    return [one for one, *is_line in zip(run, ends, ends[1:], strict=False) if all(is_line)]
+
+
+def is_one_record(raw: bytes) -> bool:
+    """Whether what is left of several has just the length that the head of the first states."""
+    stated = LENGTH.search(raw)
+    head, end, _ = raw.partition(b"\r\n\r\n" if raw.startswith(b"WARC/") else b"\n")
+    if stated is None or stated.end() > len(head):
+        return False
+    num_bytes = len(head + end) + int(stated[0])
+    return len(raw.rstrip(b"\r\n")) <= num_bytes <= len(raw)
 
 
 def check(found: list[Page], broken: Counter[str], given: list[Piece], sure: list[str]) -> None:
@@ -145,7 +160,7 @@ def check(found: list[Page], broken: Counter[str], given: list[Piece], sure: lis
     assert not want - have, (want - have, broken)
     # nobody can tell how many records were in a stretch that is harmed
     runs = [list(run) for is_whole, run in groupby(given, lambda one: one.is_whole) if not is_whole]
-    missing = sum(any(one.name not in have for one in run) for run in runs if not is_glued(run))
+    missing = sum(any(one.name not in have for one in tellable(run)) for run in runs)
     renamed = (have - Counter(one.name for one in given)).total()  # the harm was in the address
     assert missing <= sum(broken.values()) + renamed or broken["truncated_archive"], (
         missing,
@@ -224,6 +239,8 @@ def test_of_one_gzip_stream_all_is_found_that_can_be_unpacked(tmp_path, memory, 
                 break
             sure.append(piece.name)
             left = left[len(piece.raw) :]
+        if len(sure) == 1 and not left.startswith(whole[1].raw[:10]):
+            sure = []  # it may be all that is in a damaged member
         found, broken = read(file)
         have = [page.source.removesuffix(".html") for page in found]
         sure = [name.replace("http://", "") if form == ".tar.gz" else name for name in sure]

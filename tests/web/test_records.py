@@ -53,6 +53,55 @@ def test_an_arc_record_that_claims_its_neighbours_costs_them_nothing(tmp_path, m
         assert broken == {"truncated_record": 1}
 
 
+@pytest.mark.parametrize("harm", [b"text/html 1:6:6", b"2001"])
+def test_the_first_record_of_a_stream_is_kept_where_the_head_of_the_second_is_damaged(
+    tmp_path, harm
+):
+    whole = arc_record(0) + arc_record(1) + arc_record(2)
+    at = whole.index(harm[:9], len(arc_record(0)))
+    file = tmp_path / "a.arc.gz"
+    file.write_bytes(gzip.compress(whole[:at] + harm)[:-8] + bytes(8))  # no checksum fits
+    pages, broken = read(file)
+    assert (sources(pages), broken) == (["http://a/0"], {"truncated_archive": 1})
+
+
+def test_a_member_that_is_one_record_and_damaged_is_counted(tmp_path):
+    raw = bytearray(gzip.compress(arc_record(1)))
+    raw[-8] ^= 1  # the checksum
+    file = tmp_path / "a.arc.gz"
+    file.write_bytes(gzip.compress(arc_record(0)) + raw)
+    pages, broken = read(file)
+    assert (sources(pages), broken) == (["http://a/0"], {"truncated_archive": 1})
+
+
+@pytest.mark.parametrize("suffix", [".tar", ".tar.gz"])
+@pytest.mark.parametrize("num_lost", [700, 1024])
+def test_a_cut_tar_member_that_swallows_a_neighbour_is_counted(tmp_path, suffix, num_lost):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for name, size in (("a.html", 2_000), ("b.html", 100), ("c.html", 100)):
+            info = tarfile.TarInfo(name)
+            info.size = size
+            tar.addfile(info, io.BytesIO(b"x" * size))
+    raw = out.getvalue()
+    cut = raw[:1024] + raw[1024 + num_lost :]  # a is now as long as it says only with b in it
+    file = tmp_path / f"a{suffix}"
+    file.write_bytes(gzip.compress(cut) if suffix == ".tar.gz" else cut)
+    pages, broken = read(file)
+    is_aligned = num_lost % tarfile.BLOCKSIZE == 0  # then c is found, and all fits together
+    assert sources(pages) == (["a.html", "c.html"] if is_aligned else ["a.html"])
+    assert bool(broken) is not is_aligned
+
+
+def test_what_stands_behind_the_end_of_a_tar_is_counted(tmp_path):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo("a.txt"))
+    file = tmp_path / "a.tar"
+    file.write_bytes(out.getvalue() * 2)
+    assert read(file) == ([], {"truncated_archive": 1})
+
+
 def test_a_record_may_hold_what_looks_like_another(tmp_path):
     inner = record("http://b/1", PAGE)
     file = tmp_path / "a.warc"

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 
 from hornbook.web.config import Limits
 from hornbook.web.records import ARC, WARC, Reading, Record, records
-from hornbook.web.streams import ARCHIVE_ERRORS, ZipBombError, inflated, opened
+from hornbook.web.streams import ARCHIVE_ERRORS, BLOCK, ZipBombError, inflated, opened
 
 
 class Page(NamedTuple):
@@ -167,10 +167,25 @@ def html_archive(file: Path, reading: Reading) -> Iterator[Page]:
                     vars(tar)["members"].clear()  # it would keep them all
                     if page is not None:
                         yield page
+                if not _ends_well(tar):
+                    reading.broken["truncated_archive"] += 1
     except ZipBombError:
         reading.broken["zip_bomb"] += 1
     except (*ARCHIVE_ERRORS, tarfile.TarError):
         reading.broken["truncated_archive"] += 1
+
+
+def _ends_well(tar: tarfile.TarFile) -> bool:
+    """Whether only padding stands behind the mark of the end, and all is whole blocks.
+
+    A member that was cut swallows what follows it, and then what is taken for the mark may be any
+    zeros; the length of the archive gives that away.
+    """
+    stream: Any = tar.fileobj
+    while block := stream.read(BLOCK):
+        if block.strip(b"\0"):
+            return False
+    return stream.tell() % tarfile.BLOCKSIZE == 0
 
 
 def _member(tar: tarfile.TarFile, member: tarfile.TarInfo, reading: Reading) -> Page | None:

@@ -37,6 +37,7 @@ class Form(NamedTuple):
     head_end: re.Pattern[bytes]
     length: re.Pattern[bytes]  # in the head
     behind: re.Pattern[bytes]  # what stands behind a record: the next one, or nothing
+    another: re.Pattern[bytes]  # behind a record: another one began, whatever became of it
 
 
 class Record(NamedTuple):
@@ -54,6 +55,7 @@ WARC = Form(
     re.compile(rb"\n\r?\n"),
     re.compile(rb"^content-length:[ \t]*(\d{1,18})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE),
     re.compile(rb"[\r\n]{0,16}(?:WARC/|\Z)"),
+    re.compile(rb"[\r\n]{1,16}WARC/"),
 )
 # IP, date, type, length; later ones have more between type and length
 ARC_REST = rb" [^\s]{1,99} \d{8,14} [^\s][^\r\n]{0,3000}? \d{1,18}[ \t]{0,9}\r?\n"
@@ -67,6 +69,7 @@ ARC = Form(
     re.compile(rb" (\d{1,18})[ \t]{0,9}\r?\n\Z"),
     re.compile(rb"[\r\n]{1,16}" + ARC_LINE + rb"|" + ARC_GLUED + rb"|[\r\n]{0,16}\Z",
                re.IGNORECASE),
+    re.compile(rb"[\r\n]{1,16}[a-z][a-z0-9+.-]{1,20}:", re.IGNORECASE),
 )  # fmt: skip
 SOMETHING = re.compile(rb"[^\r\n]")
 NO_HEAD = b"", 0
@@ -185,5 +188,6 @@ class Records:
         return (
             damaged is not None
             and self._before < damaged <= at
+            and self._window.match(self._form.another, end) is None
             and self._window.search(self._form.begin, end) is None
         )
