@@ -58,7 +58,10 @@ def test_all_suites_of_a_seed_are_what_each_would_be_alone(root):
     assert found["cells"][0]["items"] == 6
     assert read_json(both.out / "choice" / "results.json")["reason"] == NO_TASKS
     assert pq.read_table(both.out / "choice" / "items.parquet").num_rows == 0
-    assert set(read_json(both.out / "metrics.json")) == {"micro_cloze", "micro_mind"}
+    assert set(read_json(both.out / "metrics.json")) == {
+        "micro_cloze/exact_match",
+        "micro_mind/acc",
+    }
     summary = read_json(both.out / "summary.json")
     assert (summary["rows"], summary["benchmarks"]) == (12, 2)
     assert set(read_json(both.out / "expectations.json")) == {"items of generate", "items of micro"}

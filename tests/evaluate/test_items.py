@@ -8,6 +8,7 @@ from hornbook.errors import InputError
 from hornbook.evaluate.items import BENCHMARKS, load
 
 COUNTS = {
+    "agieval": 3852, "truthfulqa": 817,
     "arc_challenge": 1172, "arc_easy": 2376, "boolq": 3270, "gsm8k": 1319, "gsm8k_code": 1319,
     "hellaswag": 10042, "humaneval": 164, "lambada": 5153, "mbpp": 427, "mmlu": 14042,
     "openbookqa": 500, "piqa": 1838, "siqa": 1954, "squad": 1190, "winogrande": 1267,

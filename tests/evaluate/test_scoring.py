@@ -8,7 +8,7 @@ from hornbook.evaluate.scoring import Scored, cluster_error, make_cell
 
 def rows(scores, clusters):
     return [
-        Scored("t", f"t/{n}", str(c), float(s), "")
+        Scored("t", "acc", f"t/{n}", str(c), float(s), "")
         for n, (s, c) in enumerate(zip(scores, clusters, strict=True))
     ]
 
@@ -30,7 +30,7 @@ def test_copies_of_an_item_do_not_shrink_the_error():
 
 def test_the_same_seed_gives_the_same_cell():
     made = [
-        make_cell(rows([0, 1, 1], [1, 1, 2]), metric="acc", version="v", chance=0.5, blind=None,
+        make_cell(rows([0, 1, 1], [1, 1, 2]), version="v", chance=0.5, blind=None,
                   shortened=0, resamples=50, seed=3)
         for _ in range(2)
     ]  # fmt: skip

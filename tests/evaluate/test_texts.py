@@ -11,9 +11,11 @@ from hornbook.evaluate.texts import READERS, SAME_ITEMS, benchmark_items, item_k
 
 @pytest.fixture(scope="module")
 def items(shared):
+    """By benchmark; those of an exam also by the name of its task."""
     found = {}
     for item in benchmark_items(shared):
-        found.setdefault(item.benchmark, []).append(item)
+        for name in {item.benchmark, item.item_id.partition("/")[0]}:
+            found.setdefault(name, []).append(item)
     return found
 
 
@@ -41,7 +43,7 @@ SAID = {
     "siqa": ("question", "choices", "further"),
     "truthfulqa": ("question", "choices"),
     "winogrande": ("question", "further"),
-    "agieval_lsat-ar": ("question", "choices", "further"),
+    "agieval_lsat_ar": ("question", "choices", "further"),
     "agieval_math": ("question", "further"),
 }
 

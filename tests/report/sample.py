@@ -274,16 +274,17 @@ def _overlap(folder: Path, corpus: str) -> None:
     write_table(folder / "overlap.parquet", pa.Table.from_pylist(rows, schema=schema))
 
 
-def item_scores(tasks: list[str], parts: int = 10) -> pa.Table:
-    """Ten items of each task: those with odd numbers, which training text has, are all right."""
+def item_scores(cells: list[dict], parts: int = 10) -> pa.Table:
+    """Ten items of each cell: those with odd numbers, which training text has, are all right."""
     rows = [
-        {"task": task, "item": f"{task}/{index}", "cluster": str(index // 2 * 2 + index % 2),
+        {"task": task, "metric": metric, "item": f"{task}/{index}",
+         "cluster": str(index // 2 * 2 + index % 2),
          "score": 1.0 if index % 2 else index / parts}
-        for task in tasks
+        for task, metric in ((one["task"], one["metric"]) for one in cells)
         for index in range(10)
     ]  # fmt: skip
     kinds = {"score": pa.float64()}
-    names = ("task", "item", "cluster", "score")
+    names = ("task", "metric", "item", "cluster", "score")
     schema = pa.schema([(name, kinds.get(name, pa.string())) for name in names])
     return pa.Table.from_pylist(rows, schema=schema)
 
@@ -333,8 +334,8 @@ def _model(made: Path, name: str, variant: str, used: list[str], place: int) -> 
     for suite, listed in cells.items():
         result = {"variant": variant, "suite": suite, "cells": listed}
         write_json(made / f"evaluate{name}-{suite}/results.json", result)
-        tasks = [one["task"] for one in listed if one["value"] is not None]
-        table = item_scores(tasks, 10 if name.startswith("/") else 20)
+        known = [one for one in listed if one["value"] is not None]
+        table = item_scores(known, 10 if name.startswith("/") else 20)
         write_table(made / f"evaluate{name}-{suite}/items.parquet", table)
     metrics = {
         "parameters": 1_323_008,

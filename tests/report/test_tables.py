@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hornbook.artifacts import read_json, write_json
+from hornbook.artifacts import read_json, write_json, write_table
 from hornbook.errors import ArtifactError, ExpectationError
 from hornbook.report.assemble import assemble, reasons
 from hornbook.report.cells import read_cells
@@ -17,9 +17,18 @@ from hornbook.report.overlap import (
     Overlap,
     clean_score,
     overlap_of,
+    read_scores,
 )
 from hornbook.report.terminal import main, render
-from tests.report.sample import REASON, VARIANTS, cell, open_run, run_into_place, write_workspace
+from tests.report.sample import (
+    REASON,
+    VARIANTS,
+    cell,
+    item_scores,
+    open_run,
+    run_into_place,
+    write_workspace,
+)
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +84,31 @@ def test_a_metric_that_is_not_the_papers_is_not_shown_as_it(tmp_path, figures_an
         None,
         "the evaluation of piqa has no metric acc; it has acc_norm",
     )
+
+
+def test_a_further_metric_of_a_benchmark_of_the_tables_stands_among_further_tasks(
+    tmp_path, figures_and_facts
+):
+    file = tmp_path / "results.json"
+    both = [cell("piqa", "acc", 0.5), cell("piqa", "acc_norm", 0.6)]
+    write_json(file, {"variant": "a", "suite": "choice", "cells": both})
+    figures, facts = figures_and_facts
+    made = assemble(
+        figures, read_cells(file, "evaluate@a-choice"), variants=["a"], facts=facts, seeds=[0],
+        signal_stderrs=2.0, few_items=50,
+    )  # fmt: skip
+    assert ours(made, "table3", "a")["PIQA"]["value"] == 0.5
+    further = [(row["task"], row["metric"], row["cells"]["a"]["value"]) for row in made["further"]]
+    assert further == [("piqa", "acc_norm", 0.6)]
+
+
+def test_a_cell_has_the_scores_of_its_own_metric(tmp_path):
+    file = tmp_path / "items.parquet"
+    cells = [cell("squad", "f1", 0.5), cell("squad", "exact_match", 0.5)]
+    write_table(file, item_scores(cells))
+    found = read_scores(file)
+    assert set(found) == {("squad", "exact_match"), ("squad", "f1")}
+    assert [len(rows) for rows in found.values()] == [10, 10]
 
 
 def test_questions_solved_by_code_overlap_like_the_questions():

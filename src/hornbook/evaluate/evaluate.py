@@ -48,19 +48,22 @@ def run_suite(
     scored: list[Scored] = []
     for task in tasks_of(settings, suite):
         progress.note(task)
-        cell, items = _one(suite, task, lm, settings, benchmarks, run.runtime.workers)
-        cells.append(cell)
+        found, items = _one(suite, task, lm, settings, benchmarks, run.runtime.workers)
+        cells += found
         scored += items
-        score = cell.not_run or f"{cell.value} +- {cell.stderr} on {cell.items} items"
-        if cell.shortened:
-            score += f"; {cell.shortened} requests lost their beginning: the context is too short"
-        run.log(f"{task}: {score}")
+        for cell in found:
+            score = cell.not_run or f"{cell.value} +- {cell.stderr} on {cell.items} items"
+            if cell.shortened:
+                score += (
+                    f"; {cell.shortened} requests lost their beginning: the context is too short"
+                )
+            run.log(f"{task} {cell.metric}: {score}")
     return cells, scored
 
 
 def _one(
     suite: str, task: str, lm: "HornbookLM", settings: Evaluate, benchmarks: Path, workers: int
-) -> tuple[Cell, list[Scored]]:
+) -> tuple[list[Cell], list[Scored]]:
     if suite == "code":
         from hornbook.evaluate.programs import run_programs_task
 
@@ -131,9 +134,16 @@ def write_suite(
     save_results(run.out, variant, suite, cells, scored, reason=reason)
     if scored:
         expect_items(run, "items", scored)
-    flat = {cell.task: cell.value for cell in cells if cell.value is not None}
+    flat = numbers(cells)
     write_json(run.out / "metrics.json", flat)
-    run.summary(rows=len(scored), benchmarks=len(cells), reason=reason, **flat)
+    asked = len({cell.task for cell in cells})
+    run.summary(rows=len(scored), benchmarks=asked, reason=reason, **flat)
+
+
+def numbers(cells: list[Cell]) -> dict[str, float]:
+    """Every score by task and metric."""
+    known = {f"{cell.task}/{cell.metric}": cell.value for cell in cells}
+    return {key: value for key, value in known.items() if value is not None}
 
 
 def save_results(
@@ -148,7 +158,7 @@ def save_results(
     """`results.json` and `items.parquet` of a suite."""
     import pyarrow as pa
 
-    names = ("task", "item", "cluster", "score", "detail")
+    names = ("task", "metric", "item", "cluster", "score", "detail")
     columns = {name: [getattr(one, name) for one in scored] for name in names}
     types = [(n, pa.float64() if n == "score" else pa.string()) for n in names]
     table = pa.table(columns, schema=pa.schema(types))
@@ -162,6 +172,6 @@ def expect_items(run: Run, dataset: str, scored: list[Scored]) -> None:
     """Gate the items of a suite."""
     import pandas as pd
 
-    frame = pd.DataFrame({"key": [one.item for one in scored],
+    frame = pd.DataFrame({"key": [f"{one.item} {one.metric}" for one in scored],
                           "score": [one.score for one in scored]})  # fmt: skip
     run.expect(dataset, frame, run.section("evaluate", Evaluate).expectations, key="key")

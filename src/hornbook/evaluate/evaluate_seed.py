@@ -6,6 +6,7 @@ from hornbook.evaluate.evaluate import (
     NO_TASKS,
     expect_items,
     load_lm,
+    numbers,
     run_suite,
     save_results,
     tasks_of,
@@ -29,6 +30,6 @@ def evaluate_seed(run: Run) -> None:
             if scored:
                 expect_items(run, f"items of {suite}", scored)
             rows += len(scored)
-            flat |= {cell.task: cell.value for cell in cells if cell.value is not None}
+            flat |= numbers(cells)
     write_json(run.out / "metrics.json", flat)
     run.summary(rows=rows, benchmarks=total, **flat)

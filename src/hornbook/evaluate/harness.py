@@ -1,92 +1,101 @@
 """lm-eval's own tasks over local items: its prompts, its metrics, our model."""
 
 import hashlib
+import inspect
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from hornbook.errors import ArtifactError
+from hornbook.evaluate import squad
 from hornbook.evaluate.config import Evaluate
+from hornbook.evaluate.floors import Question, blind, blind_scores, guess, question_of
 from hornbook.evaluate.items import Splits, load
 from hornbook.evaluate.lm import HornbookLM
 from hornbook.evaluate.scoring import Cell, Scored, make_cell
-from hornbook.evaluate.texts import HARNESS_NAMES
+from hornbook.evaluate.texts import HARNESS_NAMES, OF_SUBJECTS, task_of
 
-BLIND_CONTEXT = "Answer:"
-
-METRICS = {"gsm8k": "exact_match", "squad": "exact_match", "micro_cloze": "exact_match"}
-ACC = {"metric": "acc", "aggregation": "mean", "higher_is_better": True}
-EXACT = {"metric": "exact_match", "aggregation": "mean", "higher_is_better": True,
-         "ignore_case": True, "ignore_punctuation": True}  # fmt: skip
-STRIPPED = [{"name": "stripped", "filter": [{"function": "remove_whitespace"},
-                                            {"function": "take_first"}]}]  # fmt: skip
-
-# Our own tasks, in lm-eval's format; for SQuAD v1.1 it has none.
-OURS: Mapping[str, dict[str, Any]] = {
-    "micro_choice": {
-        "output_type": "multiple_choice",
-        "doc_to_text": "{{context}}",
-        "doc_to_target": "answer",
-        "doc_to_choice": "{{choices}}",
-        "target_delimiter": "",
-        "metric_list": [ACC],
-    },
-    "micro_cloze": {
-        "output_type": "generate_until",
-        "doc_to_text": "{{prompt}}",
-        "doc_to_target": "{{answer}}",
-        "generation_kwargs": {"until": ["\n", ".", ","], "do_sample": False},
-        "filter_list": STRIPPED,
-        "metric_list": [EXACT],
-    },
-    "squad": {
-        "output_type": "generate_until",
-        "doc_to_text": "{{context}}\n\nQuestion: {{question}}\nAnswer:",
-        "doc_to_target": "{{answers}}",
-        "generation_kwargs": {"until": ["\n"], "do_sample": False},
-        "filter_list": STRIPPED,
-        "metric_list": [EXACT],
-    },
-}
+# of those that lm-eval gives for an item, what a cell may be of; the first one is the paper's
+METRICS = ("acc", "exact_match", "mc1", "mc2", "f1", "acc_norm")
+# a benchmark with a task of lm-eval's for each of its metrics, by lm-eval's name for that
+BY_METRIC = {"truthfulqa": {"truthfulqa_mc1": "mc1", "truthfulqa_mc2": "mc2"}}
+GSM8K_FILTER = "flexible-extract"  # the last number of the answer
+OUR_TASKS = Path(__file__).parent / "tasks"  # in lm-eval's format, each with its reason
 
 
 def build(name: str, settings: Evaluate, benchmarks: Path) -> dict[str, Any]:
-    """lm-eval tasks of a benchmark by their names; MMLU has one per subject.
+    """lm-eval tasks of a benchmark by their names; MMLU and AGIEval have one per subject.
 
     Raises:
         InputError: A file of the benchmark is missing.
     """
     os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}  # nobody is called unasked
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    from datasets import Dataset
-    from lm_eval.api.task import ConfigurableTask
-    from lm_eval.tasks import TaskManager
-
     splits = load(name, benchmarks)
-    own = OURS.get("micro_choice" if name.startswith("micro_") and name != "micro_cloze" else name)
-    if own is not None:
-        data = {split: Dataset.from_list(rows) for split, rows in splits.items()}
-        config = {"task": name, "test_split": "test", "custom_dataset": lambda **_: data, **own}
-        return {name: ConfigurableTask(config=config)}
-    manager = TaskManager()
-    if name == "mmlu":
-        subjects = sorted({row["subject"] for row in splits["test"]})
-        parts = {f"mmlu_{subject}": _of_subject(splits, subject) for subject in subjects}
+    file = OUR_TASKS / f"{_own(name)}.yaml"
+    if file.exists():
+        tasks = {name: _own_task(name, file, splits)}
     else:
-        parts = {HARNESS_NAMES.get(name, name): splits}
-    tasks: dict[str, Any] = {}
-    for task, rows in parts.items():
-        data = {split: Dataset.from_list(part) for split, part in rows.items()}
-        changed: dict[str, Any] = {"custom_dataset": lambda data=data, **_: data}
-        changed |= {f"{s}_split": None for s in ("training", "validation", "test") if s not in data}
-        if name == "mmlu":
-            changed["num_fewshot"] = 2  # the paper's protocol, Table 3
-        tasks[task] = _registered(manager, task, changed)
+        tasks = {
+            task: _registered(_manager(), task, _changed(name, part))
+            for task, part in _parts(name, splits).items()
+        }
     for task in tasks.values():
         task.set_fewshot_seed(settings.seed)
     return tasks
+
+
+def _own(name: str) -> str:
+    is_choice = name.startswith("micro_") and name != "micro_cloze"
+    return "micro_choice" if is_choice else name
+
+
+def _own_task(name: str, file: Path, splits: Splits) -> Any:  # noqa: ANN401 - untyped
+    from lm_eval.api.task import ConfigurableTask
+    from lm_eval.tasks._yaml_loader import load_yaml
+
+    config = {**load_yaml(file), "task": name, "custom_dataset": _datasets(splits)}
+    return ConfigurableTask(config=config)
+
+
+def _datasets(splits: Splits) -> Any:  # noqa: ANN401 - what lm-eval calls for its data
+    from datasets import Dataset
+
+    data = {split: Dataset.from_list(rows) for split, rows in splits.items()}
+    return lambda **_: data
+
+
+def _parts(name: str, splits: Splits) -> dict[str, Splits]:
+    """The items of each of lm-eval's tasks that a benchmark consists of."""
+    if name in BY_METRIC:
+        return dict.fromkeys(BY_METRIC[name], splits)
+    if name not in OF_SUBJECTS:
+        return {HARNESS_NAMES.get(name, name): splits}
+    parts: dict[str, Splits] = {}
+    for split, rows in splits.items():
+        for row in rows:
+            parts.setdefault(task_of(name, row), {}).setdefault(split, []).append(row)
+    return dict(sorted(parts.items()))
+
+
+def _changed(name: str, splits: Splits) -> dict[str, Any]:
+    changed: dict[str, Any] = {"custom_dataset": _datasets(splits)}
+    changed |= {f"{s}_split": None for s in ("training", "validation", "test") if s not in splits}
+    if name == "mmlu":
+        changed["num_fewshot"] = 2  # the paper's protocol, Table 3
+    return changed
+
+
+@cache
+def _manager() -> Any:  # noqa: ANN401 - untyped
+    """lm-eval's own tasks by name; listing them reads thousands of files."""
+    from lm_eval.tasks import TaskManager
+
+    return TaskManager()
 
 
 def _registered(manager: Any, task: str, changed: Mapping[str, Any]) -> Any:  # noqa: ANN401 - untyped
@@ -95,99 +104,129 @@ def _registered(manager: Any, task: str, changed: Mapping[str, Any]) -> Any:  # 
     return manager._factory.build(entry, overrides=dict(changed), registry=manager._index)  # noqa: SLF001
 
 
-def _of_subject(splits: Splits, subject: str) -> Splits:
-    return {k: [row for row in rows if row["subject"] == subject] for k, rows in splits.items()}
+class _Item(NamedTuple):
+    """What is known of an item that was asked."""
+
+    name: str
+    cluster: str
+    detail: str
+    question: Question | None
+    scores: Mapping[str, float]  # by metric
 
 
 def run_task(
     name: str, lm: HornbookLM, settings: Evaluate, benchmarks: Path
-) -> tuple[Cell, list[Scored]]:
-    """The cell of a benchmark and its items' scores.
+) -> tuple[list[Cell], list[Scored]]:
+    """The cells of a benchmark, one for each metric, and its items' scores by each.
 
     Raises:
         InputError: A file of the benchmark is missing.
+        ArtifactError: An item has no score.
     """
     from lm_eval.evaluator import evaluate
 
     tasks = build(name, settings, benchmarks)
     limit = settings.limit
-    if limit is not None and len(tasks) > 1:
+    if limit is not None and name in OF_SUBJECTS:
         limit = max(1, limit // len(tasks))
     before = lm.shortened
     found = evaluate(lm, tasks, limit=limit, bootstrap_iters=0, log_samples=True)
     assert found is not None, "lm-eval answers on the main rank, and there is only one"
     shortened = lm.shortened - before
-    samples_by_task: dict[str, Any] = found.get("samples", {})
-    metric = METRICS.get(name, "acc")
-    asked = [
-        (task, sample)
-        for task, samples in sorted(samples_by_task.items())
-        for sample in sorted(samples, key=lambda s: (s["doc_id"], str(s.get("filter"))))
-        if name != "gsm8k" or sample.get("filter") == "flexible-extract"
-    ]
-    scored = [_scored(name, task, sample, metric) for task, sample in asked]
-    cell = make_cell(
-        scored,
-        metric=metric,
-        version=definition(tasks),
-        chance=_chance(samples_by_task),
-        blind=_blind(lm, [sample for _, sample in asked]),
-        shortened=shortened,
-        resamples=settings.resamples,
-        seed=settings.seed,
-    )
-    return cell, scored
+    cells: list[Cell] = []
+    scored: list[Scored] = []
+    version = definition(tasks)
+    for metric, own in _by_metric(list(_items(name, found.get("samples", {})))).items():
+        scores = [Scored(name, metric, one.name, one.cluster, one.scores[metric], one.detail)
+                  for one in own]  # fmt: skip
+        scored += scores
+        cells.append(
+            make_cell(
+                scores,
+                version=version,
+                **_floors(metric, own, lm),
+                shortened=shortened,
+                resamples=settings.resamples,
+                seed=settings.seed,
+            )
+        )
+    return cells, scored
 
 
-def _scored(name: str, task: str, sample: Mapping[str, Any], metric: str) -> Scored:
-    doc = sample["doc"]
-    item = f"{task}/{doc.get('id', sample['doc_id'])}"
-    cluster = str(doc.get("cluster") or (doc.get("context") if name == "squad" else item))
-    value = sample[metric]
-    score = float(value[0] if isinstance(value, list | tuple) else value)
-    detail = json.dumps(sample["filtered_resps"], default=str)[:200]
-    return Scored(name, item, cluster, min(max(score, 0.0), 1.0), detail)
+def _by_metric(items: Sequence[_Item]) -> dict[str, list[_Item]]:
+    """Of each metric that every item has, the items as they were asked for it."""
+    everyone = len({item.name for item in items})
+    found = {metric: [item for item in items if metric in item.scores] for metric in METRICS}
+    return {metric: own for metric, own in found.items() if own and len(own) == everyone}
 
 
-def _choices(sample: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(context, continuation) of each choice, empty for what is no multiple choice."""
-    pairs: list[tuple[str, str]] = []
-    arguments = sample["arguments"]
-    rows = arguments.values() if isinstance(arguments, Mapping) else arguments
-    for row in rows:
-        one = list(row.values()) if isinstance(row, Mapping) else list(row)
-        if len(one) >= 2 and isinstance(one[1], str):
-            pairs.append((str(one[0]), one[1]))
-    return pairs
+def _items(name: str, samples: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[_Item]:
+    renamed = BY_METRIC.get(name, {})
+    for task, rows in sorted(samples.items()):
+        for sample in sorted(rows, key=lambda s: (s["doc_id"], str(s.get("filter")))):
+            if name == "gsm8k" and sample.get("filter") != GSM8K_FILTER:
+                continue
+            doc, number = sample["doc"], sample["doc_id"]
+            item = f"{name if task in renamed else task}/{doc.get('id', number)}"
+            yield _Item(
+                name=item,
+                cluster=str(doc.get("cluster") or (doc["context"] if name == "squad" else item)),
+                detail=json.dumps(sample["filtered_resps"], default=str)[:200],
+                question=question_of(sample),
+                scores=_scores(sample, renamed.get(task), f"{task}/{number}"),
+            )
 
 
-def _blind(lm: HornbookLM, samples: Sequence[Mapping[str, Any]]) -> float | None:
-    """How often the right choice wins without its question; None where choices are no answers."""
-    asked: list[list[tuple[str, str]]] = []
-    rights: list[int] = []
-    for sample in samples:
-        pairs, target = _choices(sample), str(sample.get("target"))
-        right = int(target) if target.isdigit() else len(pairs)
-        if len(pairs) < 2 or right >= len(pairs) or len({context for context, _ in pairs}) != 1:
-            return None
-        asked.append([(BLIND_CONTEXT, choice) for _, choice in pairs])
-        rights.append(right)
-    told = iter(lm.score_pairs([pair for pairs in asked for pair in pairs]))
-    scores = [[next(told) for _ in pairs] for pairs in asked]
-    won = [one.index(max(one)) == right for one, right in zip(scores, rights, strict=True)]
-    return sum(won) / len(won)
+def _scores(sample: Mapping[str, Any], renamed: str | None, where: str) -> dict[str, float]:
+    """The scores of an item in [0, 1] by metric."""
+    if renamed is not None:
+        scores = {renamed: float(sample["acc"])}
+    else:
+        scores = {metric: float(sample[metric]) for metric in METRICS if metric in sample}
+    for metric, score in scores.items():
+        if not -1e-6 <= score <= 1 + 1e-6:  # nan is not either
+            raise ArtifactError(
+                f"{where}: {metric} is {score}, expected 0 to 1; the model gives its answers no "
+                f"probability that a number can hold. Leave the benchmark out of evaluate.suites, "
+                f"or look at the training curve of the model"
+            )
+    return {metric: min(max(score, 0.0), 1.0) for metric, score in scores.items()}
 
 
-def _chance(samples: Mapping[str, Sequence[Mapping[str, Any]]]) -> float | None:
-    counts = [len(_choices(sample)) for rows in samples.values() for sample in rows]
-    return sum(1 / n for n in counts) / len(counts) if counts and min(counts) > 1 else None
+def _floors(metric: str, items: Sequence[_Item], lm: HornbookLM) -> dict[str, float | None]:
+    """Mean scores of a guess and of the answers without questions; None where nothing is known."""
+    questions = [item.question for item in items]
+    if not any(questions):
+        return {"chance": None, "blind": None}
+    told = blind_scores(questions, lm.score_pairs)
+    known = [blind(metric, one, logps) for one, logps in zip(questions, told, strict=True)]
+    sure = [value for value in known if value is not None]
+    return {
+        "chance": sum(guess(metric, one) for one in questions) / len(questions),
+        "blind": sum(sure) / len(sure) if len(sure) == len(known) else None,
+    }
 
 
 def definition(tasks: Mapping[str, Any]) -> str:
-    """A hash of what defines the tasks: prompts, choices, metrics, few-shot."""
+    """A hash of what defines the tasks: prompts, choices, scorers, few-shot, every item."""
     said = {
         name: {k: str(v) for k, v in task.dump_config().items() if k != "custom_dataset"}
+        | {"scorer": _scorer(task.config.process_results), "items": _items_hash(task.dataset)}
         for name, task in sorted(tasks.items())
     }
     text = json.dumps(said, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _scorer(function: Any) -> str:  # noqa: ANN401 - a function or nothing
+    """The source of a scorer of ours with what it calls; lm-eval's own are in the configuration."""
+    return inspect.getsource(squad) if function is squad.process_results else ""
+
+
+def _items_hash(splits: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256()
+    for split, rows in sorted(splits.items()):
+        digest.update(split.encode())
+        for row in rows.to_list():
+            digest.update(json.dumps(row, sort_keys=True).encode())
+    return digest.hexdigest()

@@ -34,6 +34,18 @@ def read_lines(file: Path) -> list[Row]:
         raise InputError(f"{file} is not JSON lines ({error}); fetch it again") from error
 
 
+def read_json(file: Path) -> Any:  # noqa: ANN401 - any JSON
+    """The value of a JSON file.
+
+    Raises:
+        InputError: It is damaged.
+    """
+    try:
+        return json.loads(read_text(file))
+    except (ValueError, OSError, EOFError) as error:
+        raise InputError(f"{file} is not JSON ({error}); fetch it again") from error
+
+
 def _find(folder: Path, *names: str) -> Path:
     """The first of `names` below `folder`, compressed or not.
 
@@ -118,11 +130,64 @@ def _squad(folder: Path) -> Splits:
             "question": asked["question"],
             "answers": [answer["text"] for answer in asked["answers"]],
         }
-        for article in json.loads(read_text(file))["data"]
+        for article in read_json(file)["data"]
         for paragraph in article["paragraphs"]
         for asked in paragraph["qas"]
     ]
     return {"test": rows}
+
+
+def _truthfulqa(folder: Path) -> Splits:
+    """Each item with the choices of both scorings; of the first one its first choice is right."""
+    file = _find(folder, "truthfulqa/v1_mc_task.json", "truthfulqa/mc_task.json")
+    rows = read_json(file)
+    return {"validation": [
+        {"question": row["question"],
+         **{name: {"choices": list(row[name]), "labels": list(row[name].values())}
+            for name in ("mc1_targets", "mc2_targets")}}
+        for row in rows
+    ]}  # fmt: skip
+
+
+# the English exams, as lm-eval's group agieval_en has them; none of `math` has choices
+AGIEVAL = (
+    "aqua-rat", "gaokao-english", "logiqa-en", "lsat-ar", "lsat-lr", "lsat-rc", "math",
+    "sat-en-without-passage", "sat-en", "sat-math",
+)  # fmt: skip
+_LETTERS = "ABCDEFG"
+
+
+def _agieval(folder: Path) -> Splits:
+    """Items of all exams with the prompts of the benchmark's own zero-shot setting.
+
+    lm-eval's tasks read these prompts as a column. Source: arXiv:2304.06364 and the data sets
+    `hails/agieval-*` that the tasks name.
+    """
+    rows: list[Row] = []
+    for exam in AGIEVAL:
+        file = _find(folder, f"agieval/v1_{exam}.jsonl", f"agieval/{exam}.jsonl")
+        rows += [_exam_item(exam.replace("-", "_"), row) for row in read_lines(file)]
+    return {"test": rows}
+
+
+def _exam_item(exam: str, row: Row) -> Row:
+    options = row.get("options") or []
+    passage, question = row.get("passage") or "", row["question"]
+    solution = (row.get("other") or {}).get("solution")
+    kept: Row = {
+        "subject": exam,
+        "passage": passage,
+        "question": question,
+        "choices": options,
+        "answer": row.get("answer"),
+        "solution": solution if isinstance(solution, str) else None,
+    }
+    if not options:
+        return kept | {"query": f"{passage}Q: {question}\nA: The answer is"}
+    last = _LETTERS[len(options) - 1]
+    asked = f"{passage}Q: {question} Answer Choices: {' '.join(options)}"
+    query = f"{asked}\nA: Among A through {last}, the answer is"
+    return kept | {"query": query, "gold": [_LETTERS.index(row["label"])]}
 
 
 def _humaneval(folder: Path) -> Splits:
@@ -135,7 +200,7 @@ def _humaneval(folder: Path) -> Splits:
 
 
 def _mbpp(folder: Path) -> Splits:
-    rows = json.loads(read_text(_find(folder, "mbpp/sanitized-mbpp.json")))
+    rows = read_json(_find(folder, "mbpp/sanitized-mbpp.json"))
     return {"test": [
         {"id": f"mbpp/{r['task_id']}", "canonical": "\n" + r["code"],
          "prompt": f'"""{r["prompt"]}\n{r["test_list"][0]}\n"""', "entry_point": "",
@@ -161,6 +226,7 @@ def _label(answer: str) -> str:
 
 
 BENCHMARKS: Mapping[str, Callable[[Path], Splits]] = {
+    "agieval": _agieval,
     "arc_challenge": lambda folder: _arc(folder, "ARC-Challenge"),
     "arc_easy": lambda folder: _arc(folder, "ARC-Easy"),
     "boolq": _boolq,
@@ -175,6 +241,7 @@ BENCHMARKS: Mapping[str, Callable[[Path], Splits]] = {
     "piqa": _piqa,
     "siqa": _siqa,
     "squad": _squad,
+    "truthfulqa": _truthfulqa,
     "winogrande": _winogrande,
 }
 
@@ -189,4 +256,9 @@ def load(name: str, folder: Path) -> Splits:
         return {"test": read_lines(_find(folder, f"micro/{name}.jsonl"))}
     if name not in BENCHMARKS:
         raise InputError(f"no benchmark {name!r}; there are {', '.join(BENCHMARKS)} and micro_*")
-    return BENCHMARKS[name](folder)
+    try:
+        return BENCHMARKS[name](folder)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise InputError(
+            f"{folder}: the files of {name} are not as published ({error!r}); fetch them again"
+        ) from error

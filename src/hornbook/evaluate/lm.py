@@ -144,15 +144,25 @@ class HornbookLM(TemplateLM):
         requests: list[Instance],
         disable_tqdm: bool = False,  # noqa: ARG002
     ) -> list[str]:
-        """Greedy text of each prompt up to its stop strings."""
-        prompts = [request.args[0] for request in requests]
-        stops = [_stops(list(request.args)[1]) for request in requests]
-        return self.generate(prompts, stops)
+        """Greedy text of each prompt up to its stop strings, or to its task's number of tokens."""
+        asked: dict[int, list[int]] = {}
+        for place, request in enumerate(requests):
+            most = int(list(request.args)[1].get("max_gen_toks") or self.new_tokens)
+            asked.setdefault(min(most, self.new_tokens), []).append(place)
+        texts = [""] * len(requests)
+        for most, places in sorted(asked.items()):
+            prompts = [requests[place].args[0] for place in places]
+            stops = [_stops(list(requests[place].args)[1]) for place in places]
+            for place, text in zip(places, self.generate(prompts, stops, most), strict=True):
+                texts[place] = text
+        return texts
 
     @torch.inference_mode()
-    def generate(self, prompts: Sequence[str], stops: Sequence[list[str]]) -> list[str]:
-        """Greedy text of each prompt; prompts of like length share a batch."""
-        new_tokens = min(self.new_tokens, self.context // 2)
+    def generate(
+        self, prompts: Sequence[str], stops: Sequence[list[str]], most: int | None = None
+    ) -> list[str]:
+        """Greedy text of each prompt, of `most` tokens; prompts of like length share a batch."""
+        new_tokens = min(most or self.new_tokens, self.context // 2)
         room = self.context - new_tokens
         whole = [self.encoder.encode(prompt) or [self.eot_token_id] for prompt in prompts]
         self.shortened += sum(len(ids) > room for ids in whole)

@@ -27,8 +27,8 @@ FORM = "prompt + completion in one process, called by the tests in another with 
 
 def run_programs_task(
     name: str, lm: HornbookLM, settings: Evaluate, benchmarks: Path, workers: int
-) -> tuple[Cell, list[Scored]]:
-    """The cell of a code benchmark and its items' scores; 'not run' where there is no sandbox.
+) -> tuple[list[Cell], list[Scored]]:
+    """The cells of a code benchmark and its items' scores; 'not run' where there is no sandbox.
 
     Raises:
         InputError: A file of the benchmark is missing.
@@ -37,7 +37,7 @@ def run_programs_task(
     version = definition()
     why = missing() if settings.sandbox.mode == "bubblewrap" else None
     if why is not None:
-        return empty_cell(name, METRIC, why, version), []
+        return [empty_cell(name, METRIC, why, version)], []
     prompts = [row["prompt"].rstrip("\n") for row in rows]  # a final newline zeroes the score
     before = lm.shortened
     written = lm.generate(prompts, [STOPS] * len(rows))
@@ -46,16 +46,17 @@ def run_programs_task(
         for p, text, row in zip(prompts, written, rows, strict=True)
     ]
     verdicts = run_programs(programs, settings.sandbox, workers)
-    scored = [
-        Scored(name, f"{name}/{row['id']}", _cluster(row), float(v.outcome == "passed"), text[:200])
-        for row, v, text in zip(rows, verdicts, written, strict=True)
-    ]
     metric = METRIC if settings.sandbox.mode == "bubblewrap" else f"{METRIC} (rlimit)"
+    scored = [
+        Scored(name, metric, f"{name}/{row['id']}", _cluster(row), float(v.outcome == "passed"),
+               text[:200])
+        for row, v, text in zip(rows, verdicts, written, strict=True)
+    ]  # fmt: skip
     cell = make_cell(
-        scored, metric=metric, version=version, chance=0.0, blind=None,
+        scored, version=version, chance=0.0, blind=None,
         shortened=lm.shortened - before, resamples=settings.resamples, seed=settings.seed,
     )  # fmt: skip
-    return cell, scored
+    return [cell], scored
 
 
 def _cluster(row: Row) -> str:

@@ -15,6 +15,7 @@ class Scored:
     """One item's score in [0, 1]; items of a cluster share a template or a passage."""
 
     task: str
+    metric: str
     item: str
     cluster: str
     score: float
@@ -65,7 +66,6 @@ def cluster_error(scored: Sequence[Scored], *, resamples: int, seed: int) -> flo
 def make_cell(
     scored: Sequence[Scored],
     *,
-    metric: str,
     version: str,
     chance: float | None,
     blind: float | None,
@@ -73,11 +73,11 @@ def make_cell(
     resamples: int,
     seed: int,
 ) -> Cell:
-    """The cell of a task that ran."""
+    """The cell of a task that ran, from its items' scores by one metric."""
     value = sum(one.score for one in scored) / len(scored)
     return Cell(
         task=scored[0].task,
-        metric=metric,
+        metric=scored[0].metric,
         value=round(value, DIGITS),
         stderr=round(cluster_error(scored, resamples=resamples, seed=seed), DIGITS),
         items=len(scored),

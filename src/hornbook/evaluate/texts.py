@@ -6,17 +6,16 @@ Source: GPT-3, appendix C, which found such passages behind most of its overlap.
 """
 
 import ast
-import csv
-import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hornbook.evaluate.items import BENCHMARKS, Row, load, read_lines, read_text
+from hornbook.evaluate.items import BENCHMARKS, Row, load, read_lines
 
 # benchmarks whose items are those of another one
 SAME_ITEMS = {"gsm8k_code": "gsm8k"}
+OF_SUBJECTS = ("agieval", "mmlu")  # a task of lm-eval's for each value of `subject`
 HARNESS_NAMES = {"siqa": "social_iqa", "lambada": "lambada_openai"}
 _CALCULATION = re.compile(r"<<.*?>>|####")
 
@@ -81,6 +80,17 @@ def _mbpp(row: Row) -> _Said:
     return _Said(asked, (), (), (row["canonical"], "\n".join(row["tests"])), row["canonical"])
 
 
+def _agieval(row: Row) -> _Said:
+    """Passages of exams are written or cut for them, so they are part of the item."""
+    further = [row[name] for name in ("passage", "solution", "answer") if row[name]]
+    return _Said(row["question"], row["choices"], further)
+
+
+def _truthfulqa(row: Row) -> _Said:
+    choices = [*row["mc1_targets"]["choices"], *row["mc2_targets"]["choices"]]
+    return _Said(row["question"], tuple(dict.fromkeys(choices)))
+
+
 def _micro(row: Row) -> _Said:
     asked = str(row.get("context", row.get("prompt")))
     if "canonical" in row:
@@ -92,6 +102,7 @@ def _micro(row: Row) -> _Said:
 
 
 READERS: Mapping[str, Read] = {
+    "agieval": _agieval,
     "arc_challenge": _arc,
     "arc_easy": _arc,
     "boolq": lambda row: _Said(row["question"]),
@@ -106,6 +117,7 @@ READERS: Mapping[str, Read] = {
     "piqa": lambda row: _Said(row["goal"], (row["sol1"], row["sol2"])),
     "siqa": _siqa,
     "squad": lambda row: _Said(row["question"]),
+    "truthfulqa": _truthfulqa,
     "winogrande": _winogrande,
 }  # fmt: skip
 
@@ -120,12 +132,17 @@ def docstrings(source: str) -> list[str]:
     return [text for text in found if text]
 
 
+def task_of(name: str, row: Row) -> str:
+    """lm-eval's name for the task that an item is of; benchmarks of many subjects have several."""
+    return f"{name}_{row['subject']}" if name in OF_SUBJECTS else HARNESS_NAMES.get(name, name)
+
+
 def item_keys(name: str, rows: Sequence[Row]) -> list[str]:
     """The name of each item as evaluations keep it: task, then the item's id or number in it."""
     seen: dict[str, int] = {}
     keys: list[str] = []
     for row in rows:
-        task = f"mmlu_{row['subject']}" if name == "mmlu" else HARNESS_NAMES.get(name, name)
+        task = task_of(name, row)
         number = seen[task] = seen.get(task, -1) + 1
         keys.append(f"{task}/{row.get('id', number)}")
     return keys
@@ -144,10 +161,6 @@ def benchmark_items(folder: Path) -> Iterator[ItemTexts]:
         yield from _items(name, splits.get("test") or splits["validation"], READERS[name])
     for file in sorted(folder.glob("micro/*.jsonl")):
         yield from _items(file.stem, read_lines(file), _micro)
-    yield from _truthfulqa(folder)
-    for file in sorted(folder.glob("agieval/v1_*.jsonl*")):
-        name = "agieval_" + file.name.removeprefix("v1_").partition(".")[0]
-        yield from _items(name, read_lines(file), _agieval)
 
 
 def _items(name: str, rows: Sequence[Row], read: Read) -> Iterator[ItemTexts]:
@@ -157,22 +170,3 @@ def _items(name: str, rows: Sequence[Row], read: Read) -> Iterator[ItemTexts]:
             name, key, said.question, tuple(said.choices), tuple(said.further),
             tuple(said.code), said.program,
         )  # fmt: skip
-
-
-def _truthfulqa(folder: Path) -> Iterator[ItemTexts]:
-    for file in sorted(folder.glob("truthfulqa/*TruthfulQA.csv*")):
-        table = io.StringIO(read_text(file).lstrip("\ufeff"))
-        for number, row in enumerate(csv.DictReader(table)):
-            answers = [row["Best Answer"]]
-            for column in ("Correct Answers", "Incorrect Answers"):
-                answers += [one.strip() for one in row[column].split(";") if one.strip()]
-            choices = tuple(dict.fromkeys(answers))
-            yield ItemTexts("truthfulqa", f"truthfulqa/{number}", row["Question"], choices)
-
-
-def _agieval(row: Row) -> _Said:
-    """Passages of exams are written or cut for them, so they are part of the item."""
-    other: Row = row.get("other") or {}
-    further = [row.get("passage"), other.get("solution"), row.get("answer")]
-    texts = [one for one in further if isinstance(one, str)]
-    return _Said(row["question"], row.get("options") or (), texts)

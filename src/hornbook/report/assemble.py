@@ -98,9 +98,9 @@ def assemble(
         )
     if behind:
         notes["seeds"] = SEEDS_NOTE.format(seeds=", ".join(map(str, seeds)))
-    used = {column.task for table in figures.tables.values() for column in table.columns}
+    used = {(c.task, c.metric) for table in figures.tables.values() for c in table.columns}
     micro = [cell for cell in cells if cell.task.startswith(MICRO)]
-    rest = [cell for cell in cells if cell not in micro and cell.task not in used]
+    rest = [cell for cell in cells if cell not in micro and (cell.task, cell.kind) not in used]
     return {
         "paper": figures.paper,
         "variants": [{"variant": name, **facts[name]} for name in variants],
@@ -213,8 +213,7 @@ class _Shown:
     def _task(self, task: str | None, metric: str | None, variant: str) -> dict[str, Any]:
         found = self.by_task.get(task or "", {}).get(variant, [])
         for cell in found:
-            # a metric may carry how it was run, such as a weaker sandbox, behind a blank
-            if cell.metric.partition(" ")[0] == metric or cell.not_run:
+            if cell.kind == metric or cell.not_run:
                 return self._cell(cell)
         has = ", ".join(cell.metric for cell in found)
         reason = f"the evaluation of {task} has no metric {metric}; it has {has}"

@@ -44,6 +44,11 @@ class Cell:
     seeds_stderr: float | None = None  # the part of the error that is between seeds
 
     @property
+    def kind(self) -> str:
+        """The metric without how it was run, such as in a weaker sandbox."""
+        return self.metric.partition(" ")[0]
+
+    @property
     def floor(self) -> float | None:
         """What a guesser reaches: the higher of chance and the score without the question."""
         known = [value for value in (self.chance, self.blind) if value is not None]

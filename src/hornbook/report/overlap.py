@@ -70,12 +70,12 @@ def read_overlap(file: Path) -> CorpusOverlap:
     return found
 
 
-def read_scores(file: Path) -> dict[str, list[ItemScore]]:
-    """The scores of the items of each task of one evaluation."""
-    found: dict[str, list[ItemScore]] = {}
-    for row in read_table(file, ["task", "item", "cluster", "score"]).to_pylist():
+def read_scores(file: Path) -> dict[tuple[str, str], list[ItemScore]]:
+    """The scores of the items of one evaluation by task and metric."""
+    found: dict[tuple[str, str], list[ItemScore]] = {}
+    for row in read_table(file, ["task", "metric", "item", "cluster", "score"]).to_pylist():
         one = ItemScore(str(row["item"]), str(row["cluster"]), float(row["score"]))
-        found.setdefault(str(row["task"]), []).append(one)
+        found.setdefault((str(row["task"]), str(row["metric"])), []).append(one)
     return found
 
 

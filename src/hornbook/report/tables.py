@@ -41,8 +41,9 @@ def benchmark_tables(run: Run) -> None:
             found = _cells(results, overlap[variant], settings)
             for cell in found:
                 if cell.value is not None:
-                    asked = {seed: result.scores[cell.task] for seed, result in results.items()}
-                    answers.setdefault((cell.task, cell.metric), {})[variant] = asked
+                    key = (cell.task, cell.metric)
+                    asked = {seed: result.scores[key] for seed, result in results.items()}
+                    answers.setdefault(key, {})[variant] = asked
             cells += found
     facts = {variant: _facts(run, mixtures[variant], variant) for variant in settings.variants}
     tables = assemble(
@@ -78,7 +79,7 @@ class _Result:
 
     stage: str
     cells: Mapping[tuple[str, str], Cell]  # by task and metric, in their order
-    scores: Mapping[str, Sequence[ItemScore]]  # by task
+    scores: Mapping[tuple[str, str], Sequence[ItemScore]]  # likewise
 
 
 def _result(run: Run, variant: str, suite: str, seed: int, last: int) -> _Result:
@@ -104,13 +105,12 @@ def _cells(
         for result in results.values():
             if key not in result.cells:
                 raise ArtifactError(f"{result.stage} has no {' '.join(key)}; {REMEDY}")
-        task = key[0]
-        asked = {seed: result.scores.get(task, ()) for seed, result in results.items()}
+        asked = {seed: result.scores.get(key, ()) for seed, result in results.items()}
         cells = {seed: result.cells[key] for seed, result in results.items()}
         found.append(
             replace(
                 over_seeds(cells, asked),
-                overlap=overlap_of(task, corpora),
+                overlap=overlap_of(key[0], corpora),
                 clean=_clean(cells, asked, corpora, settings),
             )
         )
