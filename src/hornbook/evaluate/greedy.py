@@ -1,11 +1,13 @@
-"""Greedy text with keys and values kept, several prompts at a time.
+"""Text with keys and values kept, several prompts at a time: the likeliest, or drawn.
 
-Axis letters in this file: B row, T prompt position, S position that can be attended to.
+Axis letters in this file: B row, T prompt position, S position that can be attended to, N step,
+V vocabulary.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,11 +15,49 @@ from hornbook.model.phi import KVCache, Phi
 from hornbook.tokens.encoder import Encoder
 
 
+class Draw(NamedTuple):
+    """How a text is drawn: from which stream of numbers, and how evenly."""
+
+    seed: int
+    temperature: float
+
+
 class Job(NamedTuple):
-    """A prompt, and the strings that end its text."""
+    """A prompt, the strings that end its text, and how it is drawn; None is the likeliest text."""
 
     ids: Sequence[int]
     stops: Sequence[str]
+    draw: Draw | None = None
+
+
+class _Tokens:
+    """The next token of each row. A row's draws depend on its own stream and step alone."""
+
+    def __init__(
+        self, jobs: Sequence[Job], steps: int, encoder: Encoder, place: torch.device
+    ) -> None:
+        drawn = [job.draw for job in jobs if job.draw]
+        assert len(drawn) in {0, len(jobs)}, "a batch is drawn or greedy"
+        self._is_drawn, self._known = bool(drawn), encoder.tokens
+        if drawn:
+            numbers = [np.random.Generator(np.random.PCG64(d.seed)).random(steps) for d in drawn]
+            self._number_BN = torch.tensor(np.array(numbers), device=place)
+            self._temperature_B = torch.tensor(
+                [d.temperature for d in drawn], dtype=torch.float64, device=place
+            )
+
+    def next(self, logits_BV: Tensor, places: Sequence[int], step: int) -> Tensor:
+        """Of the rows of `places`: where a number in [0, 1) falls among summed probabilities."""
+        if not self._is_drawn:
+            return logits_BV.argmax(-1)
+        rows = torch.tensor(places, device=logits_BV.device)
+        # rows of the head beyond the vocabulary are no tokens
+        even_BV = logits_BV[:, : self._known].double() / self._temperature_B[rows, None]
+        sum_BV = even_BV.softmax(-1).cumsum(-1)
+        number_B = self._number_BN[rows, step] * sum_BV[:, -1]
+        # to the right, so that a token of probability 0 is never drawn
+        found_B = torch.searchsorted(sum_BV, number_B[:, None], right=True)[:, 0]
+        return found_B.clamp_max(self._known - 1)
 
 
 class _Text:
@@ -50,7 +90,7 @@ class _Text:
 
 @torch.inference_mode()
 def write(model: Phi, jobs: Sequence[Job], encoder: Encoder, new_tokens: int) -> list[str]:
-    """The likeliest token again and again, until a stop string, the end of text or the limits.
+    """Token after token, until a stop string, the end of text or the limits.
 
     A text that has ended leaves the batch. Prompts that are shorter than the longest are padded on
     the left, where nothing attends to.
@@ -67,7 +107,8 @@ def write(model: Phi, jobs: Sequence[Job], encoder: Encoder, new_tokens: int) ->
     )
     pads_B = torch.tensor(padding, device=weights.device) if any(padding) else None
     x_BTD = model.hidden(ids_BT.to(weights.device), cache, **_places(pads_B, 0, longest))
-    next_B = model.head(x_BTD[:, -1]).argmax(-1)
+    tokens = _Tokens(jobs, max(1, slots - longest), encoder, weights.device)
+    next_B = tokens.next(model.head(x_BTD[:, -1]), range(len(jobs)), 0)
     texts = [_Text(place, job.stops, encoder) for place, job in enumerate(jobs)]
     done: dict[int, str] = {}
     for step in range(slots - longest):
@@ -83,7 +124,8 @@ def write(model: Phi, jobs: Sequence[Job], encoder: Encoder, new_tokens: int) ->
             next_B = next_B[kept]
             pads_B = pads_B[kept] if pads_B is not None else None
         x_BTD = model.hidden(next_B[:, None], cache, **_places(pads_B, cache.length, 1))
-        next_B = model.head(x_BTD[:, -1]).argmax(-1)
+        places = [text.place for text in texts]
+        next_B = tokens.next(model.head(x_BTD[:, -1]), places, step + 1)
     done |= {text.place: text.text() for text in texts if text.place not in done}
     return [done[place] for place in range(len(jobs))]
 

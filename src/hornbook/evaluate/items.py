@@ -246,6 +246,9 @@ BENCHMARKS: Mapping[str, Callable[[Path], Splits]] = {
 }
 
 
+PROGRAMS = ("gsm8k_code", "humaneval", "mbpp")  # answered by a program
+
+
 def load(name: str, folder: Path) -> Splits:
     """The splits of a benchmark; `micro_*` are our own files.
 

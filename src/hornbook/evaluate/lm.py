@@ -10,7 +10,7 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.model import TemplateLM
 
 from hornbook.evaluate import greedy, packing
-from hornbook.evaluate.greedy import Job, write
+from hornbook.evaluate.greedy import Draw, Job, write
 from hornbook.evaluate.memory import Memory
 from hornbook.evaluate.packing import Ids, Prefix, Row, batches, pack, score
 from hornbook.model import gelu, linear, phi
@@ -159,15 +159,23 @@ class HornbookLM(TemplateLM):
 
     @torch.inference_mode()
     def generate(
-        self, prompts: Sequence[str], stops: Sequence[list[str]], most: int | None = None
+        self,
+        prompts: Sequence[str],
+        stops: Sequence[list[str]],
+        most: int | None = None,
+        draws: Sequence[Draw] | None = None,
     ) -> list[str]:
-        """Greedy text of each prompt, of `most` tokens; prompts of like length share a batch."""
+        """Text of each prompt, of `most` tokens, greedy unless drawn.
+
+        Prompts of like length share a batch.
+        """
         new_tokens = min(most or self.new_tokens, self.context // 2)
         room = self.context - new_tokens
         whole = [self.encoder.encode(prompt) or [self.eot_token_id] for prompt in prompts]
         self.shortened += sum(len(ids) > room for ids in whole)
-        jobs = [Job(ids[-room:], stop) for ids, stop in zip(whole, stops, strict=True)]
-        keys = [self.memory.key([job.ids, job.stops, new_tokens]) for job in jobs]
+        how = draws or [None] * len(whole)
+        jobs = [Job(ids[-room:], s, d) for ids, s, d in zip(whole, stops, how, strict=True)]
+        keys = [self.memory.key(_identity(job, new_tokens)) for job in jobs]
         known = self.memory.get(sorted(set(keys)))
         self.advance(sum(key in known for key in keys))
         asked = dict(zip(keys, jobs, strict=True))
@@ -187,6 +195,11 @@ def arithmetic() -> str:
     for module in (packing, greedy, phi, linear, gelu):
         digest.update(Path(str(module.__file__)).read_bytes())
     return digest.hexdigest()
+
+
+def _identity(job: Job, new_tokens: int) -> list[Any]:
+    drawn = [] if job.draw is None else [list(job.draw)]
+    return [job.ids, job.stops, new_tokens, *drawn]
 
 
 def _stops(arguments: Any) -> list[str]:  # noqa: ANN401 - lm-eval's keyword mapping
