@@ -52,7 +52,7 @@ def compose(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     from hornbook.train.resolve import resolve
 
     context = values["model"].get("context_tokens")  # the schema is asked after this
-    for name in ("train", "evaluate", "toxigen", "red_team"):
+    for name in ("train", "evaluate", "toxigen", "red_team", "perplexity"):
         values[name] = resolve(
             values[name], context_tokens=context if isinstance(context, int) else 0, name=name
         )

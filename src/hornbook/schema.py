@@ -13,6 +13,7 @@ from hornbook.evaluate.config import Evaluate
 from hornbook.lineage.further_seeds import problem
 from hornbook.mixture.config import Mixture
 from hornbook.model.config import Model
+from hornbook.perplexity.config import Perplexity
 from hornbook.red_team.config import RedTeam
 from hornbook.report.config import Report
 from hornbook.teacher.config import Teacher
@@ -65,4 +66,5 @@ class Params:
     evaluate: Evaluate
     toxigen: Toxigen
     red_team: RedTeam
+    perplexity: Perplexity
     report: Report

@@ -29,6 +29,7 @@ STAGES = {
     "evaluate_seed": "hornbook.evaluate.evaluate_seed:evaluate_seed",
     "toxigen": "hornbook.toxigen.toxigen:toxigen",
     "toxigen_seed": "hornbook.toxigen.toxigen_seed:toxigen_seed",
+    "perplexity": "hornbook.perplexity.perplexity:perplexity",
     "red_team": "hornbook.red_team.red_team:red_team",
     "seed_scores": "hornbook.report.seed_scores:seed_scores",
     "benchmark_tables": "hornbook.report.tables:benchmark_tables",

@@ -43,7 +43,11 @@ ALONE = {
         "report/tables",
         [
             *(f"evaluate/{variant}-{suite}" for variant in VARIANTS for suite in SUITES),
-            *(f"{noun}/{variant}" for variant in VARIANTS for noun in ("train", "mixture")),
+            *(
+                f"{noun}/{variant}"
+                for variant in VARIANTS
+                for noun in ("train", "mixture", "perplexity")
+            ),
             *(f"clean/decontaminated/{corpus}" for corpus in CORPORA),
         ],
     ),
@@ -106,6 +110,11 @@ EACH = {
     ),
     "toxigen": ("toxigen", "toxigen", {name: [f"train/{name}"] for name in VARIANTS}),
     "red_team": ("red_team", "red_team", {name: [f"train/{name}"] for name in VARIANTS}),
+    "perplexity": (
+        "evaluate",
+        "perplexity",
+        {name: [f"train/{name}", *(f"tokens/{c}" for c in CORPORA)] for name in VARIANTS},
+    ),
 }
 
 
@@ -306,12 +315,33 @@ def cell(task: str, metric: str, value: float | None, **more: object) -> dict:
     } | more
 
 
+def perplexities(place: int) -> list[dict]:
+    """The cells of a variant on every corpus and one domain; one document alone has no error."""
+    return [
+        {
+            "source": source,
+            "domain": domain,
+            "loss": 1.5,
+            "loss_stderr": None if domain else 0.01,
+            "perplexity": 4.5 + place + number * 1000,
+            "stderr": None if domain else 0.045,
+            "tokens": 12_800,
+            "windows": 100,
+            "documents": 1 if domain else 40,
+        }
+        for number, source in enumerate(CORPORA)
+        for domain in (None, "science")
+    ]
+
+
 def _variant(made: Path, variant: str, used: list[str], place: int) -> None:
     sources = [
         {"corpus": c, "available_tokens": 900_000, "drawn_tokens": 2_500_000 // len(used)}
         for c in used
     ]
     write_answers(made / f"red_team/{variant}", variant, place)
+    read = {"variant": variant, "context_tokens": 128, "cells": perplexities(place)}
+    write_json(made / f"perplexity/{variant}/perplexity.json", read)
     manifest = {"variant": variant, "budget_tokens": 2_500_000, "sources": sources}
     write_json(made / f"mixture/{variant}/mixture.json", manifest)
     _model(made, f"/{variant}", variant, used, place)

@@ -68,6 +68,7 @@ def assemble(
     few_items: int,
     differences: Sequence[Difference] = (),
     significance: float = 0.05,
+    perplexity: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Tables 1 to 4, the micro-suites, and what else was evaluated.
 
@@ -108,6 +109,7 @@ def assemble(
         "micro": shown.rows(micro),
         "further": shown.rows(rest),
         "differences": [asdict(one) for one in differences],
+        "perplexity": list(perplexity),
         "notes": notes,
         **({"by_seed": behind} if behind else {}),
     }

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from hornbook.report.assemble import reasons
+from hornbook.report.perplexity import cell_text, row_name
 from hornbook.report.wording import (
     ABSENT,
     PLUS_MINUS,
@@ -73,6 +74,9 @@ def document(tables: Mapping[str, Any]) -> list[Block]:
     blocks.append(_tasks("micro", tables["micro"], names))
     if tables["further"]:
         blocks += [Heading("Further tasks"), _tasks("further", tables["further"], names)]
+    if tables["perplexity"]:
+        blocks += [Heading("Perplexity on held-out text"), Paragraph(notes["perplexity"])]
+        blocks.append(_perplexity(tables["perplexity"], names))
     if tables["differences"]:
         blocks += [Heading("Differences between variants"), Paragraph(notes["differences"])]
         blocks.append(_differences(tables["differences"]))
@@ -124,6 +128,21 @@ def _task_cell(cell: Table) -> list[Text]:
     shown = our_text(cell, "fraction") + ("*" if cell["signal"] else "")
     rest = [fraction(cell["floor"]), overlap_text(cell), clean_text(cell, "fraction")]
     return [Text(shown, bool(cell["best"])), *_plain(rest)]
+
+
+def _perplexity(rows: Sequence[Table], variants: Sequence[str]) -> Grid:
+    lines = [
+        _plain(
+            [
+                row_name(row),
+                f"{row['tokens']:,}",
+                f"{row['documents']:,}",
+                *(cell_text(row["cells"].get(variant)) for variant in variants),
+            ]
+        )
+        for row in rows
+    ]
+    return Grid("perplexity", ["text", "tokens", "documents", *variants], lines)
 
 
 def _differences(rows: Sequence[Table]) -> Grid:

@@ -5,6 +5,8 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from hornbook.report.perplexity import row_name
+
 COLUMNS: Sequence[str] = (
     "table", "model", "kind", "column", "task", "metric", "value", "stderr", "items", "clusters",
     "chance", "blind", "clean_value", "clean_stderr", "clean_items", "overlap", "best", "verified",
@@ -35,6 +37,22 @@ def _rows(tables: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             for variant, cell in row["cells"].items():
                 of_row = {"table": name, "model": variant, "kind": "ours", "task": row["task"]}
                 yield of_row | _cell(cell)
+    for row in tables["perplexity"]:
+        for variant, cell in row["cells"].items():
+            yield {
+                "table": "perplexity",
+                "model": variant,
+                "kind": "ours",
+                "column": "trained on" if cell["is_trained_on"] else "not trained on",
+                "task": row_name(row),
+                "metric": "perplexity",
+                "value": cell["perplexity"],
+                "stderr": cell["stderr"],
+                "items": row["tokens"],
+                "clusters": row["documents"],
+                "stage": cell["stage"],
+                "hash": cell["hash"],
+            }
 
 
 def _cell(cell: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from hornbook.report import charts, funnel, lineage_drawing, safety, statistics, wording
+from hornbook.report import charts, funnel, lineage_drawing, perplexity, safety, statistics, wording
 from hornbook.report.assemble import reasons
 from hornbook.report.lineage_drawing import Node, slug
 from hornbook.report.statistics import Artifact
@@ -102,6 +102,8 @@ def _environment(hashes: Mapping[str, str]) -> Environment:
     known: dict[str, Any] = {
         "hashes": hashes,
         "our_text": wording.our_text,
+        "perplexity_text": perplexity.cell_text,
+        "row_name": perplexity.row_name,
         "score_text": safety.score_text,
         "auc_text": safety.auc_text,
         "clean_text": wording.clean_text,

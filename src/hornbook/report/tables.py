@@ -24,6 +24,7 @@ from hornbook.report.overlap import (
     read_scores,
 )
 from hornbook.report.paired import BY_SEED, Settings, differences
+from hornbook.report.perplexity import note, perplexity_rows
 from hornbook.stage import Run
 
 
@@ -46,6 +47,10 @@ def benchmark_tables(run: Run) -> None:
                     answers.setdefault(key, {})[variant] = asked
             cells += found
     facts = {variant: _facts(run, mixtures[variant], variant) for variant in settings.variants}
+    read = {
+        variant: read_json(run.input(f"artifacts/perplexity/{variant}") / "perplexity.json")
+        for variant in settings.variants
+    }
     tables = assemble(
         load_figures(),
         cells,
@@ -58,7 +63,13 @@ def benchmark_tables(run: Run) -> None:
             answers, Settings(settings.significance, settings.flips, settings.flips_seed)
         ),
         significance=settings.significance,
+        perplexity=perplexity_rows(
+            read,
+            {v: [one["corpus"] for one in mixtures[v]["sources"]] for v in settings.variants},
+            {v: run.hash_of(f"artifacts/perplexity/{v}") for v in settings.variants},
+        ),
     )
+    tables["notes"]["perplexity"] = note(read, seeds)
     write_json(run.out / "tables.json", tables)
     write_text(run.out / "tables.csv", flat(tables))
     blocks = document(tables)

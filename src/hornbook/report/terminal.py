@@ -11,6 +11,7 @@ from typing import Any
 from hornbook.artifacts import read_json
 from hornbook.lineage.manifest import load_graph, load_lock
 from hornbook.report.assemble import reasons
+from hornbook.report.perplexity import cell_text, row_name
 from hornbook.report.safety import auc_text, score_text
 from hornbook.report.wording import (
     ABSENT,
@@ -47,6 +48,11 @@ def render(tables: Mapping[str, Any]) -> str:
     parts += ["\nMicro-suites (* = above its floor)"]
     names = [row["variant"] for row in tables["variants"]]
     parts.append(_tasks(tables["micro"], names))
+    if tables["perplexity"]:
+        parts += [
+            "Perplexity on held-out text (in parentheses: not trained on it)",
+            _perplexity(tables["perplexity"], names),
+        ]
     if tables["differences"]:
         parts += ["Differences that are no noise", _differences(tables["differences"])]
     if "by_seed" in tables:
@@ -117,6 +123,16 @@ def _task_cell(cell: Mapping[str, Any] | None) -> list[str]:
     if clean is not None and clean["value"] is not None:
         shown = f"{clean['value']:.2f} n={clean['items']}"
     return [score, fraction(cell["floor"]), overlap_text(cell), shown]
+
+
+def _perplexity(rows: Sequence[Mapping[str, Any]], variants: Sequence[str]) -> str:
+    """Each corpus as a whole; its domains are in the report."""
+    lines = [
+        [row_name(row), f"{row['tokens']:,}", *(cell_text(row["cells"].get(v)) for v in variants)]
+        for row in rows
+        if row["domain"] is None
+    ]
+    return align([["", "tokens", *variants], *lines])
 
 
 def _differences(rows: Sequence[Mapping[str, Any]]) -> str:

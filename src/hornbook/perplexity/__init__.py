@@ -1,0 +1,1 @@
+"""How well each variant models each corpus, by source and by domain."""
