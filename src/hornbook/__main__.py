@@ -17,6 +17,10 @@ COMMANDS = {
     ),
     "status": ("hornbook.lineage.status", "which stages are out of date, and why"),
     "diff": ("hornbook.lineage.diff", "why two revisions, experiments or the work tree differ"),
+    "explain": (
+        "hornbook.lineage.explain",
+        "where an artifact or a cell comes from, down to the inputs",
+    ),
     "experiment": ("hornbook.experiment.commands", "an ablation in a workspace of its own"),
     "code-deps": ("hornbook.lineage.code", "the src/ files that dvc.yaml must list; --write"),
     "track": ("hornbook.track.runs", "MLflow runs from artifacts and dvc.lock"),

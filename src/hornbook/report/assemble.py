@@ -44,7 +44,8 @@ DIFFERENCES_NOTE = (
     "of a cluster stay together. p is of a test that flips the signs of the clusters' differences "
     "(McNemar's where each is one item, scored 0 or 1){seeds}; corrected: by Holm for all {number} "
     "comparisons of this report. A score is bold where it is the best of the variants and differs "
-    "from each of the others, corrected p < {significance}; no bold means noise."
+    "from each of the others, corrected p < {significance}. Without bold these items do not show "
+    "a difference, which is not to say that there is none: five clusters never can."
 )
 ONE_SEED = "; it knows nothing of the luck of a training, of which there is one for each variant"
 MORE_SEEDS = "; over seeds a t-test with the variance between seeds too, and the larger p counts"

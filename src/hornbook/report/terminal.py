@@ -54,7 +54,7 @@ def render(tables: Mapping[str, Any]) -> str:
             _perplexity(tables["perplexity"], names),
         ]
     if tables["differences"]:
-        parts += ["Differences that are no noise", _differences(tables["differences"])]
+        parts += ["Differences that the items show", _differences(tables["differences"])]
     if "by_seed" in tables:
         parts += [f"By seed ({PLUS_MINUS} between seeds)", _by_seed(tables["by_seed"], names)]
     parts.append(fill(tables["notes"]["micro"], WIDTH))

@@ -1,0 +1,265 @@
+"""`hornbook explain`: where an artifact, or a cell of the tables, comes from, down to the inputs.
+
+From `dvc.lock` alone, so it works for any revision and without the data; what a stage took is
+added where this machine made exactly these bytes.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hornbook.errors import ConfigError
+from hornbook.lineage.cache import cached_text
+from hornbook.lineage.diff import resolve_revision
+from hornbook.lineage.forecast import duration, measured
+from hornbook.lineage.manifest import LockEntry, load_lock
+from hornbook.lineage.workspace import flatten
+
+TABLES = "benchmark_tables"
+SHOWN_VALUES = 6
+
+
+@dataclass(frozen=True)
+class Node:
+    """A recorded stage: what it wrote, from which stages, files of code and inputs, and values.
+
+    `seconds`, `cpu_seconds` and `cost_usd` are None where nobody here knows them.
+    """
+
+    stage: str
+    path: str
+    hash: str
+    size_bytes: int
+    parents: tuple[str, ...]
+    sources: Mapping[str, str]
+    code: Mapping[str, str]
+    params: Mapping[str, Any]
+    seconds: float | None
+    cpu_seconds: float | None
+    cost_usd: float | None
+
+    @property
+    def seeds(self) -> dict[str, Any]:
+        """The values that are seeds."""
+        return {key: value for key, value in self.params.items() if key.endswith("seed")}
+
+
+def provenance(root: Path, lock: Mapping[str, LockEntry], stage: str) -> dict[str, Node]:
+    """A stage and everything that it was made from, itself first, then by distance."""
+    made = {out: name for name, entry in lock.items() for out in entry.outs}
+    found: dict[str, Node] = {}
+    todo = [stage]
+    while todo:
+        name = todo.pop(0)
+        if name not in found:
+            found[name] = _node(root, name, lock[name], made)
+            todo += found[name].parents
+    return found
+
+
+def _node(root: Path, name: str, entry: LockEntry, made: Mapping[str, str]) -> Node:
+    parents: list[str] = []
+    sources: dict[str, str] = {}
+    code: dict[str, str] = {}
+    for path, digest in sorted(entry.deps.items()):
+        maker = next((made[o] for o in made if path == o or path.startswith(f"{o}/")), None)
+        if maker is not None:
+            parents.append(maker)
+        else:
+            (code if path.startswith("src/") else sources)[path] = digest
+    took = measured(root, name)
+    took = took if took.get("out_hash") == entry.out_hash else {}
+    summary = cached_text(root, entry.out_hash, "summary.json")
+    return Node(
+        stage=name,
+        path=next(iter(entry.outs), ""),
+        hash=entry.out_hash,
+        size_bytes=sum(entry.sizes.values()),
+        parents=tuple(dict.fromkeys(parents)),
+        sources=sources,
+        code=code,
+        params=flatten(entry.params),
+        seconds=took.get("seconds"),
+        cpu_seconds=took.get("cpu_seconds"),
+        cost_usd=json.loads(summary).get("cost_usd") if summary else None,
+    )
+
+
+def find(root: Path, lock: Mapping[str, LockEntry], name: str) -> tuple[str, str]:
+    """The stage that a name means, and what it is: a stage, an artifact's path, or a cell.
+
+    A cell is TASK@VARIANT as the tables have it: `micro_steps@phi-1_5`, `HumanEval@phi-1_5-web`.
+
+    Raises:
+        ConfigError: Nothing has that name.
+    """
+    if name in lock:
+        return name, f"stage {name}"
+    for stage, entry in lock.items():
+        if any(name.rstrip("/") == out or name.startswith(f"{out}/") for out in entry.outs):
+            return stage, f"artifact {name}"
+    task, _, variant = name.partition("@")
+    cells = list(_cells(root, lock))
+    for cell in cells:
+        if variant == cell["variant"] and task.lower() in cell["names"]:
+            return cell["stage"], f"cell {name}: {cell['text']}"
+    known = ", ".join(sorted({cell["task"] for cell in cells})) or "none here"
+    raise ConfigError(
+        f"{name!r} is no recorded stage, no artifact and no cell; a stage is e.g. train@phi-1_5, "
+        f"an artifact artifacts/web/filtered, a cell TASK@VARIANT with a task of: {known}"
+    )
+
+
+def _cells(root: Path, lock: Mapping[str, LockEntry]) -> Iterator[dict[str, Any]]:
+    """The measured cells of the recorded tables, as far as the cache has them."""
+    text = cached_text(root, lock[TABLES].out_hash, "tables.json") if TABLES in lock else None
+    if text is None:
+        return
+    tables: dict[str, Any] = json.loads(text)
+    for table in tables["tables"].values():
+        labels = {column["key"]: column for column in table["columns"]}
+        for row in table["rows"]:
+            for key, cell in row["cells"].items() if row["kind"] == "ours" else ():
+                if cell.get("stage") and cell.get("value") is not None:
+                    names = (key, labels[key]["label"], labels[key]["task"] or key)
+                    yield _cell(cell, row["variant"], names)
+    for row in (*tables["micro"], *tables["further"]):
+        for variant, cell in row["cells"].items():
+            yield _cell(cell, variant, (row["task"], row["task"].removeprefix("micro_")))
+
+
+def _cell(cell: Mapping[str, Any], variant: str, names: Sequence[str]) -> dict[str, Any]:
+    error = f" +- {cell['stderr']:.3f}" if cell.get("stderr") is not None else ""
+    value = "not run" if cell["value"] is None else f"{cell['value']:.4g}{error}"
+    return {
+        "task": names[0],
+        "names": {name.lower() for name in names},
+        "variant": variant,
+        "stage": cell["stage"],
+        "text": f"{cell.get('metric', '')} {value}".strip(),
+    }
+
+
+def tree(nodes: Mapping[str, Node], top: str) -> list[str]:
+    """The stages as a tree; one that came before is named and not unfolded again."""
+    lines: list[str] = []
+    seen: set[str] = set()
+
+    def add(name: str, indent: str) -> None:
+        node = nodes[name]
+        if name in seen:
+            lines.append(f"{indent}{name} (above)")
+            return
+        seen.add(name)
+        took = "" if node.seconds is None else f"  {duration(node.seconds)}"
+        lines.append(f"{indent}{name}  {node.hash[:7]}  {node.path}{took}")
+        inner = f"{indent}    "
+        lines.extend(f"{inner}{text}" for text in _told(node))
+        for parent in node.parents:
+            add(parent, f"{indent}  ")
+
+    add(top, "")
+    return lines
+
+
+def _told(node: Node) -> list[str]:
+    told = [f"input {path} {digest[:7]}" for path, digest in node.sources.items()]
+    if node.seeds:
+        told.append("seeds " + ", ".join(f"{key}={value}" for key, value in node.seeds.items()))
+    # what is checked of a result is no cause of it
+    left_out = {*node.seeds, *(key for key in node.params if key.endswith("expectations"))}
+    values = {key: value for key, value in node.params.items() if key not in left_out}
+    shown = [f"{key}={_short(value)}" for key, value in list(values.items())[:SHOWN_VALUES]]
+    more = len(values) - SHOWN_VALUES
+    if shown:
+        told.append("values " + ", ".join(shown) + (f", and {more} more" if more > 0 else ""))
+    told.append(f"code {len(node.code)} files")
+    return told
+
+
+def _short(value: Any) -> str:  # noqa: ANN401 - any YAML value
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def total(nodes: Mapping[str, Node]) -> str:
+    """What all of it took, as far as it was made here."""
+    known = [node for node in nodes.values() if node.cpu_seconds is not None]
+    cpu = sum(node.cpu_seconds or 0 for node in known)
+    cost = sum(node.cost_usd or 0 for node in nodes.values())
+    size = sum(node.size_bytes for node in nodes.values())
+    left = len(nodes) - len(known)
+    parts = [f"{len(nodes)} stages", f"{duration(cpu)} of CPU"]
+    parts += [f"without {left} that were not made here"] if left else []
+    return ", ".join([*parts, f"${cost:.2f} of teacher", f"{size / 1e6:,.1f} MB"])
+
+
+def as_prov(nodes: Mapping[str, Node]) -> dict[str, Any]:
+    """The same as a PROV-JSON document (W3C member submission of 24 April 2013)."""
+    entities: dict[str, Any] = {}
+    activities: dict[str, Any] = {}
+    used: dict[str, Any] = {}
+    generated: dict[str, Any] = {}
+    for node in nodes.values():
+        activity, artifact = f"hornbook:run/{node.stage}", _entity(node.path, node.hash)
+        entities[artifact] = {"prov:location": node.path, "hornbook:md5": node.hash}
+        activities[activity] = {f"hornbook:{key}": _prov(v) for key, v in node.params.items()}
+        generated[f"_:g/{node.stage}"] = {"prov:entity": artifact, "prov:activity": activity}
+        reads = {
+            **node.code,
+            **node.sources,
+            **{nodes[p].path: nodes[p].hash for p in node.parents},
+        }
+        for path, digest in sorted(reads.items()):
+            entity = _entity(path, digest)
+            entities.setdefault(entity, {"prov:location": path, "hornbook:md5": digest})
+            used[f"_:u/{node.stage}/{path}"] = {"prov:activity": activity, "prov:entity": entity}
+    return {
+        "prefix": {"hornbook": "urn:hornbook:"},
+        "entity": entities,
+        "activity": activities,
+        "used": used,
+        "wasGeneratedBy": generated,
+    }
+
+
+def _entity(path: str, digest: str) -> str:
+    return f"hornbook:file/{path}@{digest}"
+
+
+def _prov(value: Any) -> Any:  # noqa: ANN401 - any YAML value
+    """A value that PROV-JSON may hold: numbers, texts and truth as they are, others as text."""
+    return value if isinstance(value, str | int | float | bool) else json.dumps(value, default=str)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`hornbook explain NAME [--at REVISION] [--json | --prov]`."""
+    parser = argparse.ArgumentParser(
+        prog="hornbook explain",
+        description="Where an artifact or a cell of the tables comes from: every stage, value, "
+        "seed, file of code and input behind it, and what it took. Works from dvc.lock alone.",
+        epilog="examples: hornbook explain train@phi-1_5; hornbook explain artifacts/web/filtered; "
+        "hornbook explain micro_steps@phi-1_5-web --at strict-web; "
+        "hornbook explain report --prov > provenance.json",
+    )
+    parser.add_argument("name", help="a stage, an artifact's path, or a cell as TASK@VARIANT")
+    parser.add_argument("--at", default="workspace", help="a git revision or an experiment")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--json", action="store_true", help="every stage with all it read")
+    kind.add_argument("--prov", action="store_true", help="a W3C PROV document (PROV-JSON)")
+    options = parser.parse_args(list(arguments))
+    root = Path.cwd()
+    lock = load_lock(root, resolve_revision(root, options.at))
+    stage, what = find(root, lock, options.name)
+    nodes = provenance(root, lock, stage)
+    if options.json or options.prov:
+        found = as_prov(nodes) if options.prov else {k: vars(v) for k, v in nodes.items()}
+        print(json.dumps(found, indent=1, sort_keys=True))  # noqa: T201
+        return 0
+    print(f"{what}, {total(nodes)}")  # noqa: T201
+    for line in tree(nodes, stage):
+        print(line)  # noqa: T201
+    return 0
