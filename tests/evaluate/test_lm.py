@@ -154,6 +154,17 @@ def test_prompts_of_other_lengths_in_a_batch_change_no_text(lm, folder, tmp_path
     assert together == [apart.generate([p], [s])[0] for p, s in zip(prompts, stops, strict=True)]
 
 
+def test_a_text_ends_at_the_number_of_tokens_of_its_task(lm):
+    asked = [("Hello", {"until": [], "max_gen_toks": 5}), ("World", {"until": []}),
+             ("Hello", {"until": [], "max_gen_toks": 500})]  # fmt: skip
+    found = lm.generate_until([Instance("generate_until", {}, one, 0) for one in asked])
+    greedy = lm.generate(["Hello", "World"], [[], []])  # as long as the model's own limit
+    assert found[1:] == [greedy[1], greedy[0]]
+    assert found[0] == lm.generate(["Hello"], [[]], 5)[0]
+    assert greedy[0].startswith(found[0].rstrip("\ufffd"))
+    assert len(found[0]) < len(greedy[0])
+
+
 def test_a_text_is_as_long_beside_a_long_prompt_as_alone(folder, tmp_path):
     lm = made(folder, tmp_path, rows=2, new_tokens=1000)
     prompts = ["a", "b" * 1000]
