@@ -23,8 +23,8 @@ from hornbook.artifacts import write_json
 from hornbook.config import Expectation
 from hornbook.errors import ArtifactError, ConfigError
 from hornbook.gate import Gate, is_loaded
-from hornbook.lineage.manifest import Graph, Stage, load_graph, load_lock, lookup
-from hornbook.lineage.workspace import Hasher, identity, require_fresh
+from hornbook.lineage.manifest import Graph, LockEntry, Stage, load_graph, load_lock, lookup
+from hornbook.lineage.workspace import Hasher, compare, identity, require_fresh
 from hornbook.progress import Progress, Reporter
 from hornbook.runtime import Runtime, load_runtime
 
@@ -233,6 +233,7 @@ def run_stage(root: Path, name: str) -> None:
     hasher = Hasher(root)
     require_fresh(graph, load_lock(root), hasher, stage)
     pending = root / ".hornbook" / "pending" / f"{name}-{identity(stage, graph, hasher)}"
+    begun = _inputs_now(stage, graph, hasher)
     hasher.save()
     reporter = Reporter(name)
     run = Run(graph, stage, pending=pending, runtime=runtime, reporter=reporter)
@@ -244,10 +245,42 @@ def run_stage(root: Path, name: str) -> None:
     started, cpu = time.monotonic(), _cpu_seconds()
     _function(stage)(run)
     run.close()
+    _require_unchanged(root, stage, begun)
     _record(root, run, seconds=time.monotonic() - started, cpu_seconds=_cpu_seconds() - cpu)
     _move(run.out, root / stage.out)
     shutil.rmtree(pending, ignore_errors=True)
     reporter.say(f"done -> {stage.out}")
+
+
+def _inputs_now(stage: Stage, graph: Graph, hasher: Hasher) -> LockEntry:
+    """What DVC would record of command, values and inputs at this moment."""
+    deps = {path: hasher.hash(path) for path in stage.deps}
+    outs = {stage.out: hasher.hash(stage.out)}
+    return LockEntry(stage.cmd, deps, graph.param_values(stage), outs)
+
+
+def _require_unchanged(root: Path, stage: Stage, begun: LockEntry) -> None:
+    """Refuse to finish where something was changed since the start.
+
+    DVC records values and hashes as they are when the stage has ended, which then would not be
+    those that it was made with.
+
+    Raises:
+        ArtifactError: A value, a source file or an input is another one now.
+    """
+    graph, hasher = load_graph(root), Hasher(root)
+    now = graph.stages.get(stage.name)
+    if now is None:
+        raise ArtifactError(f"{stage.name} was taken out of dvc.yaml while it ran")
+    reasons = [one for one in compare(now, begun, graph, hasher) if one.kind != "output"]
+    if reasons:
+        raise ArtifactError(
+            f"{stage.name}: while it ran, something that it depends on was changed, and the record "
+            f"would say that it was made with what is there now:\n"
+            + "\n".join(f"  {reason}" for reason in reasons)
+            + "\nput it back and run the same command, which goes on where this one was; or run it "
+            "as things are now, which makes it again"
+        )
 
 
 def _function(stage: Stage) -> Callable[[Run], None]:

@@ -70,6 +70,35 @@ def test_a_failed_stage_leaves_the_old_artifact_and_finds_its_journal_again(work
     assert not list((work.root / ".hornbook" / "pending").iterdir())
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "told"),
+    [
+        ("params.yaml", "left:\n  level: 2\nright:\n  level: 1\n", r"left\.level: 1 -> 2"),
+        ("tool.py", "pass\n", r"code tool\.py changed"),
+        ("data/raw.txt", "other\n", r"data data/raw\.txt changed"),
+        ("params.yaml", "left:\n  level: 1\nright:\n  level: 9\n", None),
+        ("artifacts/base/value.txt", "by hand", None),  # it is replaced
+    ],
+)
+def test_what_changes_while_a_stage_runs_is_told_and_the_result_not_taken(work, file, text, told):
+    def good(run):
+        (run.out / "value.txt").write_text("good")
+
+    def disturbed(run):
+        (work.root / file).write_text(text)
+        (run.pending / "journal").write_text("half")
+        (run.out / "value.txt").write_text("better")
+
+    out = work(good)
+    if told is None:
+        assert (work(disturbed) / "value.txt").read_text() == "better"
+        return
+    with pytest.raises(ArtifactError, match=f"(?s)record would say.*{told}.*put it back"):
+        work(disturbed)
+    assert (out / "value.txt").read_text() == "good"
+    assert list((work.root / ".hornbook" / "pending").glob("*/journal"))
+
+
 def test_measurements_stay_out_of_the_artifact(work):
     def stage(run):
         run.summary(rows=1)
