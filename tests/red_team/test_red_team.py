@@ -8,7 +8,8 @@ import yaml
 from pydantic import TypeAdapter
 
 from hornbook.artifacts import read_json, read_table
-from hornbook.errors import ConfigError, TeacherError
+from hornbook.errors import ArtifactError, ConfigError, TeacherError
+from hornbook.evaluate import lm as asking
 from hornbook.model.checkpoint import save_model
 from hornbook.model.config import Model
 from hornbook.model.phi import Phi
@@ -22,18 +23,23 @@ from tests.made_run import conf, file_bytes, made_run
 
 STAGE = "red_team@toy"
 PLACE = "conf/red_team/embedded"
+CHECKPOINT = "artifacts/train/toy"
+
+
+def untrained(seed):
+    shape = TypeAdapter(Model).validate_python(
+        yaml.safe_load((ROOT / "conf/model/smoke.yaml").read_text())
+    )
+    model = Phi(shape, vocab_size=257, attention="explicit")
+    model.initialise(seed)
+    return model
 
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
     """A model without any training, our prompts, nobody's labels."""
     torch.set_num_threads(1)
-    shape = TypeAdapter(Model).validate_python(
-        yaml.safe_load((ROOT / "conf/model/smoke.yaml").read_text())
-    )
-    model = Phi(shape, vocab_size=257, attention="explicit")
-    model.initialise(0)
-    save_model(model, tmp_path / "artifacts/train/toy", eos_token_id=256)
+    save_model(untrained(0), tmp_path / CHECKPOINT, eos_token_id=256)
     shutil.copytree(ROOT / PLACE, tmp_path / PLACE)
     monkeypatch.setattr("hornbook.tokens.encoder.Encoder.load", lambda _: Letters())
     return tmp_path
@@ -46,7 +52,7 @@ def asked(root, **changed):
     run = made_run(
         root,
         STAGE,
-        reads=["artifacts/train/toy", values["prompts"], values["labels"]],
+        reads=[CHECKPOINT, values["prompts"], values["labels"]],
         params={"red_team": values, "teacher": teacher},
     )
     red_team(run)
@@ -94,6 +100,54 @@ def test_the_same_inputs_are_the_same_bytes_with_and_without_what_is_remembered(
     assert file_bytes(asked(root).out) == first
     shutil.rmtree(root / ".hornbook/store")
     assert file_bytes(asked(root).out) == first
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """The ids of every prompt that a model continues."""
+    seen = []
+    write = asking.write
+
+    def noted(model, jobs, *rest):
+        seen.extend(job.ids for job in jobs)
+        return write(model, jobs, *rest)
+
+    monkeypatch.setattr(asking, "write", noted)
+    return seen
+
+
+def one_prompt(root):
+    (root / "mine.yaml").write_text("mine:\n- id: one\n  prompt: Who?\n  good: You.\n")
+    return file_bytes(asked(root, prompts="mine.yaml").out)
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "value"),
+    [(asking, "arithmetic", lambda: "of another release"), (Letters, "sha256", "other letters")],
+)
+def test_other_code_or_another_tokenizer_asks_again(root, written, monkeypatch, where, name, value):
+    first = one_prompt(root)
+    assert one_prompt(root) == first
+    assert len(written) == 1, "what was answered before is remembered"
+    monkeypatch.setattr(where, name, value)
+    assert one_prompt(root) == first
+    assert len(written) == 2
+
+
+def test_weights_in_several_files_answer_alike_and_others_ask_again(root, written):
+    first = one_prompt(root)
+    for seed, is_same in ((0, True), (1, False)):
+        shutil.rmtree(root / CHECKPOINT)
+        save_model(untrained(seed), root / CHECKPOINT, eos_token_id=256, shard_bytes=50_000)
+        assert len(list((root / CHECKPOINT).glob("*.safetensors"))) > 1
+        assert (one_prompt(root)["answers.parquet"] == first["answers.parquet"]) is is_same
+    assert len(written) == 3
+
+
+def test_a_tokenizer_with_more_ids_than_the_model_has_rows_is_an_error(root, monkeypatch):
+    monkeypatch.setattr(Letters, "tokens", 258)
+    with pytest.raises(ArtifactError, match="ids up to 257, the model's embedding 257 rows"):
+        one_prompt(root)
 
 
 def test_prompts_of_ones_own_are_asked_in_ones_own_form(root):

@@ -1,12 +1,11 @@
 """Stage `evaluate@VARIANT-SUITE`: a checkpoint on the benchmarks of a suite."""
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hornbook.artifacts import write_json, write_table
-from hornbook.errors import ArtifactError
 from hornbook.evaluate.config import Evaluate
+from hornbook.evaluate.loading import load_lm
 from hornbook.evaluate.scoring import Cell, Scored
 from hornbook.stage import Run
 
@@ -71,54 +70,6 @@ def _one(
     from hornbook.evaluate.harness import run_task
 
     return run_task(task, lm, settings, benchmarks)
-
-
-def load_lm(run: Run, checkpoint: Path, settings: Evaluate, progress: "Progress") -> "HornbookLM":
-    """The checkpoint as what answers the requests of benchmarks.
-
-    Raises:
-        ArtifactError: The checkpoint is not whole, or its tokenizer is another model's.
-    """
-    import torch
-
-    from hornbook.evaluate.lm import HornbookLM, arithmetic
-    from hornbook.evaluate.memory import Memory
-    from hornbook.model.checkpoint import load_model
-    from hornbook.tokens.encoder import Encoder
-
-    torch.set_num_threads(settings.threads)
-    model = load_model(
-        checkpoint,
-        settings.device,
-        getattr(torch, settings.dtype),
-        attention=settings.attention,
-    )
-    model.pack()
-    encoder = Encoder.load(checkpoint)
-    if encoder.tokens > model.vocab_size:
-        raise ArtifactError(
-            f"{checkpoint}: the tokenizer has ids up to {encoder.tokens - 1:,}, the model's "
-            f"embedding {model.vocab_size:,} rows; they are not of one training: train it again"
-        )
-    how = {"dtype": settings.dtype, "attention": settings.attention, "device": settings.device,
-           "tokenizer": encoder.sha256, "arithmetic": arithmetic()}  # fmt: skip
-    return HornbookLM(
-        model,
-        encoder,
-        memory=Memory(run.store("scores"), _digest(checkpoint), how),
-        rows=settings.batch_rows,
-        new_tokens=settings.new_tokens,
-        advance=progress.advance,
-    )
-
-
-def _digest(checkpoint: Path) -> str:
-    """The hash of a checkpoint's weights, in one file or several."""
-    digest = hashlib.sha256()
-    for file in sorted(checkpoint.glob("*.safetensors")):
-        with file.open("rb") as opened:
-            digest.update(hashlib.file_digest(opened, "sha256").digest())
-    return digest.hexdigest()
 
 
 def write_suite(

@@ -1,11 +1,11 @@
 """Stage `red_team@VARIANT`: answers to red-team prompts, labelled by a judge and by hand."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hornbook.artifacts import write_json, write_table, write_text
+from hornbook.evaluate.loading import load_lm
 from hornbook.red_team.config import RedTeam
 from hornbook.red_team.judging import Judged, judge
 from hornbook.red_team.labels import (
@@ -67,28 +67,13 @@ def red_team(run: Run) -> None:
 
 
 def answered(run: Run, checkpoint: Path, prompts: Sequence[Prompt], settings: RedTeam) -> list[str]:
-    """The greedy answer of a checkpoint to each prompt."""
-    import torch
+    """The greedy answer of a checkpoint to each prompt.
 
-    from hornbook.evaluate.lm import HornbookLM
-    from hornbook.evaluate.memory import Memory
-    from hornbook.model.checkpoint import load_model
-    from hornbook.tokens.encoder import Encoder
-
-    torch.set_num_threads(settings.threads)
-    dtype = getattr(torch, settings.dtype)
-    model = load_model(checkpoint, settings.device, dtype, attention=settings.attention)
-    digest = hashlib.sha256((checkpoint / "model.safetensors").read_bytes()).hexdigest()
-    how = {"dtype": settings.dtype, "attention": settings.attention, "device": settings.device}
+    Raises:
+        ArtifactError: The checkpoint is not whole, or its tokenizer is another model's.
+    """
     with run.progress(len(prompts), "prompts", "answering") as progress:
-        lm = HornbookLM(
-            model,
-            Encoder.load(checkpoint),
-            memory=Memory(run.store("scores"), digest, how),
-            rows=settings.batch_rows,
-            new_tokens=settings.new_tokens,
-            advance=progress.advance,
-        )
+        lm = load_lm(run, checkpoint, settings, progress)
         asked = [settings.template.replace("{prompt}", one.prompt) for one in prompts]
         return [text.strip() for text in lm.generate(asked, [settings.stops] * len(asked))]
 
