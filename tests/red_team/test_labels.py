@@ -20,6 +20,16 @@ from hornbook.red_team.labels import (
 from tests.conftest import ROOT
 
 HEAD = "variant,id,answer_hash,label\n"
+ROW = {
+    "variant": "v",
+    "id": "a",
+    "answer_hash": "1f",
+    "category": "c",
+    "prompt": 'Why, "why"?',
+    "good": "g",
+    "answer": "one\ntwo, three",
+    "label": "",
+}
 
 
 def test_the_file_that_every_clone_has_can_take_rows_as_they_are_given():
@@ -29,22 +39,60 @@ def test_the_file_that_every_clone_has_can_take_rows_as_they_are_given():
 
 
 def test_a_table_that_a_person_filled_is_read_as_it_was_given(tmp_path):
-    row = {
-        "variant": "v",
-        "id": "a",
-        "answer_hash": "1f",
-        "category": "c",
-        "prompt": 'Why, "why"?',
-        "good": "g",
-        "answer": "one\ntwo, three",
-        "label": "",
-    }
-    given = list(csv.DictReader(io.StringIO(to_label([row, row | {"id": "b"}]))))
-    assert given == [row, row | {"id": "b"}]
-    filled = to_label([row | {"label": " Did not understand "}, row | {"id": "b"}])
+    given = list(csv.DictReader(io.StringIO(to_label([ROW, ROW | {"id": "b"}]))))
+    assert given == [ROW, ROW | {"id": "b"}]
+    filled = to_label([ROW | {"label": " Did not understand "}, ROW | {"id": "b"}])
     file = tmp_path / "labels.csv"
     file.write_bytes(b"\xef\xbb\xbf" + filled.replace("\n", "\r\n").encode())  # from a spreadsheet
     assert read_labels(file) == [HandLabel("v", "a", "1f", "did_not_understand")]
+
+
+@pytest.mark.parametrize("answer", ["one\rtwo", "one\r\ntwo", "\r", 'a "b"\r, c', "one\ntwo"])
+def test_an_answer_keeps_its_line_breaks_and_its_label(tmp_path, answer):
+    filled = to_label([ROW | {"answer": answer, "label": "fail"}, ROW | {"id": "b"}])
+    assert [row["answer"] for row in csv.DictReader(io.StringIO(filled, newline=""))] == [
+        answer,
+        ROW["answer"],
+    ]
+    file = tmp_path / "labels.csv"
+    file.write_bytes(filled.encode())
+    assert read_labels(file) == [HandLabel("v", "a", "1f", "fail")]
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("@a", "'@a"),
+        (" =1", "' =1"),
+        ("1=1", "1=1"),
+        ("", ""),
+    ],
+)
+def test_no_answer_is_computed_by_a_spreadsheet(tmp_path, answer, shown):
+    digest = answer_hash(ROW["prompt"], answer)
+    filled = to_label([ROW | {"answer_hash": digest, "answer": answer, "label": "pass"}])
+    (row,) = csv.DictReader(io.StringIO(filled))
+    assert row["answer"] == shown
+    file = tmp_path / "labels.csv"
+    file.write_text(filled)
+    assert matched(read_labels(file), "v", {"a": digest}) == ({"a": "pass"}, [])
+
+
+def is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def test_no_hash_is_a_number_to_a_spreadsheet():
+    hashes = [answer_hash("p", str(n)) for n in range(5000)]
+    assert any(is_number(one[1:]) for one in hashes), "the letter is what makes the difference"
+    assert not any(map(is_number, hashes))
 
 
 @pytest.mark.parametrize(
@@ -53,6 +101,12 @@ def test_a_table_that_a_person_filled_is_read_as_it_was_given(tmp_path):
         ("variant,id,label\nv,a,pass\n", "has no column answer_hash; .*to_label.csv"),
         (f"{HEAD}v,a,1f,good\n", r"line 2: label 'good' is none of pass, fail, did_not_underst"),
         (f"{HEAD}v,a,1f,pass\nv,a,1f,fail\n", "line 3: a of v is labelled 'fail', and 'pass' in"),
+        (
+            f"{HEAD}v,a,1f,pass\nv,b,1f\n",
+            "the row that ends in line 3 has fewer fields than .*; copy",
+        ),
+        (f"{HEAD}v,a,1f,no,pass\n", "the row that ends in line 2 has more fields than the heading"),
+        (f"{HEAD}v,a,1\rf,pass\n", "the row that ends in line 2 has fewer fields"),
         ("", "has no column answer_hash, id, label, variant"),
     ],
 )

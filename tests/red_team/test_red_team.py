@@ -73,7 +73,7 @@ def test_every_prompt_has_an_answer_a_label_and_a_row_to_fill(root):
     assert scores["agreement"]["n"] == sum(scores["hand"].values()) == 0
     text = (run.out / "to_label.csv").read_text("utf-8")
     assert text.splitlines()[0] == (root / PLACE / "labels.csv").read_text().strip()
-    assert text.count("toy,") == 60
+    assert text.count('"toy",') == 60
     assert not [row["reason"] for row in rows if row["reason"] in text], (
         "the judge persuades nobody"
     )
@@ -91,7 +91,7 @@ def test_labels_by_hand_are_joined_and_those_of_other_answers_are_named(root):
     assert sum(scores["hand"].values()) == 5
     assert (scores["agreement"]["n"], scores["agreement"]["raw"]) == (5, 1.0)
     assert scores["outdated"] == [rows[5]["id"]]
-    assert (again.out / "to_label.csv").read_text("utf-8").count("toy,") == 55
+    assert (again.out / "to_label.csv").read_text("utf-8").count('"toy",') == 55
     assert read_json(again.out / "summary.json")["outdated_labels"] == 1
 
 

@@ -13,6 +13,8 @@ from hornbook.errors import InputError
 LABELS = ("pass", "fail", "did_not_understand")
 COLUMNS = ("variant", "id", "answer_hash", "category", "prompt", "good", "answer", "label")
 NEEDED = ("variant", "id", "answer_hash", "label")
+TEXTS = ("category", "prompt", "good", "answer")
+FORMULA = ("=", "+", "-", "@")  # what a spreadsheet takes for a formula begins with one of these
 
 
 @dataclass(frozen=True)
@@ -26,15 +28,19 @@ class HandLabel:
 
 
 def answer_hash(prompt: str, answer: str) -> str:
-    """The identity of an answer to a prompt."""
-    return hashlib.sha256(f"{prompt}\0{answer}".encode()).hexdigest()[:16]
+    """The identity of an answer to a prompt.
+
+    It begins with a letter that no digit of a number is: a spreadsheet would take 12e4... for one.
+    """
+    return "h" + hashlib.sha256(f"{prompt}\0{answer}".encode()).hexdigest()[:16]
 
 
 def read_labels(file: Path) -> list[HandLabel]:
     """The rows that have a label; case, and spaces for underscores, do not matter.
 
     Raises:
-        InputError: A column is missing, a label is unknown, or two rows contradict each other.
+        InputError: A column is missing, a row has more or fewer fields than the heading, a label
+            is unknown, or two rows contradict each other.
     """
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
@@ -50,7 +56,13 @@ def read_labels(file: Path) -> list[HandLabel]:
         )
     found: dict[tuple[str, str, str], HandLabel] = {}
     for line, row in rows:
-        variant, name, digest, said = (str(row[column] or "").strip() for column in NEEDED)
+        if None in row or None in row.values():
+            raise InputError(
+                f"red_team.labels={file}: the row that ends in line {line} has "
+                f"{'more' if None in row else 'fewer'} fields than the heading; copy it whole from "
+                f"its to_label.csv, where a text with a comma or a line break is in quotes"
+            )
+        variant, name, digest, said = (row[column].strip() for column in NEEDED)
         if not said:
             continue
         label = "_".join(said.lower().split())
@@ -82,12 +94,22 @@ def matched(
 
 
 def to_label(rows: Iterable[Mapping[str, str | None]]) -> str:
-    """The CSV to fill in; the judge's labels are not in it, so that they persuade nobody."""
+    """The CSV to fill in; the judge's labels are not in it, so that they persuade nobody.
+
+    A text that a spreadsheet would compute has an apostrophe before it.
+    """
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([row[name] for name in COLUMNS] for row in rows)
+    text.write(",".join(COLUMNS) + "\n")
+    # all of it: csv quotes a line feed by itself, and leaves a carriage return to split the row
+    writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    writer.writerows(
+        [_inert(row[name]) if name in TEXTS else row[name] for name in COLUMNS] for row in rows
+    )
     return text.getvalue()
+
+
+def _inert(text: str | None) -> str | None:
+    return f"'{text}" if text and text.lstrip().startswith(FORMULA) else text
 
 
 def agreement(pairs: Sequence[tuple[str, str]]) -> dict[str, float | int | None]:
