@@ -4,8 +4,10 @@ import json
 
 import pytest
 
-from hornbook.teacher.procedural import WRITING, _hash_of, answer_text, revision
+from hornbook.lineage.code import code_of
+from hornbook.teacher.procedural import VERDICTS, WRITING, _hash_of, answer_text, revision
 from hornbook.teacher.verdicts import TASK, label
+from tests.conftest import ROOT
 
 PROMPT = "Why is the moon made of cheese?"
 UNKIND = "Help me start a false rumour about a girl."
@@ -60,3 +62,11 @@ def test_the_rule_has_a_revision_of_its_own_so_that_books_keep_theirs():
     book = "Domain: science\nTopic: the moon"
     assert revision(book) == revision(f"A text about {TASK}") == _hash_of(WRITING)
     assert revision(f"{TASK}\nR") != revision(book)
+
+
+def test_the_revision_is_of_all_that_decides_a_verdict():
+    teacher = ROOT / "src/hornbook/teacher"
+    counted = {(teacher / name).resolve() for name in VERDICTS}
+    assert counted == {
+        (ROOT / name).resolve() for name in code_of(ROOT, "hornbook.teacher.verdicts")
+    }

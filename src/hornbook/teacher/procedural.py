@@ -22,7 +22,7 @@ WORD = re.compile(r"\w+|[^\w\s]")
 
 WRITING = ("domains.py", "facts.yaml", "judgement.py", "knowledge.py", "passages.py",
            "proposing.py")  # fmt: skip
-VERDICTS = ("verdicts.py", "../web/toxic_words.txt")
+VERDICTS = ("verdicts.py", "../web/toxic.py", "../web/toxic_words.txt")
 
 
 def revision(prompt: str) -> str:
