@@ -158,14 +158,55 @@ def test_another_item_or_prompt_is_another_definition(settings, shared, tmp_path
     file = tmp_path / "micro" / "micro_mind.jsonl"
     row = {"id": "m-0", "context": "Where?", "choices": [" here", " there"], "answer": 0}
     file.write_text(json.dumps(row))
-    before = definition(build("micro_mind", settings, tmp_path))
-    assert definition(build("micro_mind", settings, tmp_path)) == before
+    before = definition(build("micro_mind", settings, tmp_path), settings)
+    assert definition(build("micro_mind", settings, tmp_path), settings) == before
     file.write_text(json.dumps(row | {"answer": 1}))
-    assert definition(build("micro_mind", settings, tmp_path)) != before
+    assert definition(build("micro_mind", settings, tmp_path), settings) != before
     squad = build("squad", settings, shared)
-    asked = definition(squad)
+    asked = definition(squad, settings)
     squad["squad"].config.doc_to_text += " "
-    assert definition(squad) != asked
+    assert definition(squad, settings) != asked
+
+
+def test_how_long_a_text_may_get_defines_what_is_written_and_nothing_else(settings, shared):
+    longer = replace(settings, new_tokens=settings.new_tokens + 1)
+    for name, is_other in (("squad", True), ("boolq", False), ("agieval", False)):
+        tasks = build(name, settings, shared)
+        # mathematics of agieval sets fewer tokens itself
+        assert (definition(tasks, longer) != definition(tasks, settings)) is is_other, name
+    shortest = replace(settings, new_tokens=1)
+    assert definition(tasks, shortest) != definition(tasks, settings)
+
+
+def clusters(scored, task):
+    return [one.cluster for one in scored if one.item.rpartition("/")[0] == task]
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "column"),
+    [("agieval", "agieval_lsat_rc", "passage"), ("agieval", "agieval_gaokao_english", "passage"),
+     ("boolq", "boolq", "passage"), ("siqa", "social_iqa", "context"),
+     ("squad", "squad", "context")],
+)  # fmt: skip
+def test_items_about_one_passage_are_one_cluster(settings, shared, name, task, column):
+    _, scored = ran(name, replace(settings, limit=300), shared)
+    splits = load(name, shared)
+    rows = [row for row in splits.get("test") or splits["validation"]
+            if name != "agieval" or task == f"agieval_{row['subject']}"]  # fmt: skip
+    named = {one.item: one.cluster for one in scored if one.item.rpartition("/")[0] in (task, name)}
+    passages = [row[column] for row in rows[: len(named)]]
+    pairs = set(zip(named.values(), passages, strict=True))
+    assert len(pairs) == len(set(passages)) == len(set(named.values())) < len(named)
+    assert all(len(cluster) < 40 for cluster in named.values())
+
+
+def test_questions_that_are_asked_with_and_without_their_passage_are_one_cluster(settings, shared):
+    _, scored = ran("agieval", replace(settings, limit=120), shared)
+    known = clusters(scored, "agieval_sat_en")
+    assert len(set(known)) < len(known) == 12
+    assert clusters(scored, "agieval_sat_en_without_passage") == known
+    alone = clusters(scored, "agieval_aqua_rat")
+    assert alone == [f"agieval_aqua_rat/{number}" for number in range(12)]
 
 
 @pytest.mark.parametrize(

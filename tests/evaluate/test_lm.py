@@ -97,6 +97,21 @@ def test_known_answers_are_not_computed_again(lm, monkeypatch):
     assert lm.score_pairs([("c", "d"), ("a", "b")]) == first[::-1]
 
 
+def test_a_score_has_the_same_digits_whatever_was_asked_before(folder, tmp_path):
+    pairs = [(f"{'Question ' * (n % 7)}{n}?", f" {a}") for n in range(40) for a in ("a", "bcd")]
+    stores = [tmp_path / name for name in ("whole", "part")]
+    for store in stores:
+        store.mkdir()
+    whole = made(folder, stores[0]).score_pairs(pairs)
+    part = made(folder, stores[1]).score_pairs(pairs[::3])
+    assert part == pytest.approx(whole[::3], abs=1e-4)
+    assert part != whole[::3]  # other batches, other last digits: what this test is about
+    assert made(folder, stores[1]).score_pairs(pairs) == whole
+    made(folder, stores[1], rows=7).score_pairs(pairs)
+    assert made(folder, stores[1]).score_pairs(pairs) == whole
+    assert made(folder, stores[1]).score_pairs(pairs[::3]) == part
+
+
 @torch.no_grad()
 def alone(plain, context, answer):
     """The log-probability of one answer by one plain forward pass."""

@@ -141,6 +141,8 @@ def test_temperature_and_seed_are_of_the_definition_only_where_programs_are_draw
     hotter = replace(settings, temperature=1.5)
     assert definition(rows, hotter) == definition(rows, settings)
     assert definition([{"id": "0", "prompt": "q"}], settings) != definition(rows, settings)
+    longer = replace(settings, new_tokens=settings.new_tokens + 1)
+    assert definition(rows, longer) != definition(rows, settings)
     several = replace(settings, samples=2)
     assert definition(rows, several) != definition(rows, replace(several, temperature=1.5))
 

@@ -14,8 +14,8 @@ from hornbook.errors import ArtifactError
 from hornbook.evaluate import squad
 from hornbook.evaluate.config import Evaluate
 from hornbook.evaluate.floors import Question, blind, blind_scores, guess, question_of
-from hornbook.evaluate.items import Splits, load
-from hornbook.evaluate.lm import HornbookLM
+from hornbook.evaluate.items import Splits, load, passage_name
+from hornbook.evaluate.lm import HornbookLM, tokens_of
 from hornbook.evaluate.scoring import Cell, Scored, make_cell
 from hornbook.evaluate.texts import HARNESS_NAMES, OF_SUBJECTS, task_of
 
@@ -24,6 +24,8 @@ METRICS = ("acc", "exact_match", "mc1", "mc2", "f1", "acc_norm")
 # a benchmark with a task of lm-eval's for each of its metrics, by lm-eval's name for that
 BY_METRIC = {"truthfulqa": {"truthfulqa_mc1": "mc1", "truthfulqa_mc2": "mc2"}}
 GSM8K_FILTER = "flexible-extract"  # the last number of the answer
+PASSAGES = {"agieval": "passage", "boolq": "passage", "siqa": "context", "squad": "context"}
+DETAIL_DIGITS = 4
 OUR_TASKS = Path(__file__).parent / "tasks"  # in lm-eval's format, each with its reason
 
 
@@ -135,7 +137,7 @@ def run_task(
     shortened = lm.shortened - before
     cells: list[Cell] = []
     scored: list[Scored] = []
-    version = definition(tasks)
+    version = definition(tasks, settings)
     for metric, own in _by_metric(list(_items(name, found.get("samples", {})))).items():
         scores = [Scored(name, metric, one.name, one.cluster, one.scores[metric], one.detail)
                   for one in own]  # fmt: skip
@@ -170,11 +172,26 @@ def _items(name: str, samples: Mapping[str, Sequence[Mapping[str, Any]]]) -> Ite
             item = f"{name if task in renamed else task}/{doc.get('id', number)}"
             yield _Item(
                 name=item,
-                cluster=str(doc.get("cluster") or (doc["context"] if name == "squad" else item)),
-                detail=json.dumps(sample["filtered_resps"], default=str)[:200],
+                cluster=_cluster(name, doc) or item,
+                detail=json.dumps(_rounded(sample["filtered_resps"]), default=str)[:200],
                 question=question_of(sample),
                 scores=_scores(sample, renamed.get(task), f"{task}/{number}"),
             )
+
+
+def _cluster(name: str, doc: Mapping[str, Any]) -> str | None:
+    """What an item shares with others: its template, or the passage that it is asked about."""
+    if doc.get("cluster"):
+        return str(doc["cluster"])
+    passage = doc.get(PASSAGES.get(name, ""))
+    return passage_name(passage) if passage else None
+
+
+def _rounded(answers: Any) -> Any:  # noqa: ANN401 - what lm-eval's filters leave
+    """Answers as they are read: a log-probability has fewer digits than a float."""
+    if isinstance(answers, float):
+        return round(answers, DETAIL_DIGITS)
+    return [_rounded(one) for one in answers] if isinstance(answers, list | tuple) else answers
 
 
 def _scores(sample: Mapping[str, Any], renamed: str | None, where: str) -> dict[str, float]:
@@ -207,15 +224,26 @@ def _floors(metric: str, items: Sequence[_Item], lm: HornbookLM) -> dict[str, fl
     }
 
 
-def definition(tasks: Mapping[str, Any]) -> str:
-    """A hash of what defines the tasks: prompts, choices, scorers, few-shot, every item."""
+def definition(tasks: Mapping[str, Any], settings: Evaluate) -> str:
+    """A hash of what defines the tasks: prompts, choices, scorers, few-shot, every item.
+
+    Of one that is answered in writing also how long a text may get.
+    """
     said = {
         name: {k: str(v) for k, v in task.dump_config().items() if k != "custom_dataset"}
         | {"scorer": _scorer(task.config.process_results), "items": _items_hash(task.dataset)}
+        | _length(task, settings)
         for name, task in sorted(tasks.items())
     }
     text = json.dumps(said, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _length(task: Any, settings: Evaluate) -> dict[str, int]:  # noqa: ANN401 - untyped
+    if task.OUTPUT_TYPE != "generate_until":
+        return {}
+    own = (task.config.generation_kwargs or {}).get("max_gen_toks")
+    return {"tokens": tokens_of(own, settings.new_tokens)}
 
 
 def _scorer(function: Any) -> str:  # noqa: ANN401 - a function or nothing

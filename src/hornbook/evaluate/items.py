@@ -4,6 +4,7 @@ A benchmark is found below the benchmarks folder by the name of its own folder; 
 """
 
 import gzip
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -167,7 +168,26 @@ def _agieval(folder: Path) -> Splits:
     for exam in AGIEVAL:
         file = _find(folder, f"agieval/v1_{exam}.jsonl", f"agieval/{exam}.jsonl")
         rows += [_exam_item(exam.replace("-", "_"), row) for row in read_lines(file)]
+    _join_twice_asked(rows)
     return {"test": rows}
+
+
+def _join_twice_asked(rows: list[Row]) -> None:
+    """Put the questions that one exam asks without their passage into the clusters of sat_en.
+
+    Both exams have the same questions, so an answer to one says what the other's will be.
+    """
+    asked = {(row["question"], *row["choices"]): row["passage"]
+             for row in rows if row["subject"] == "sat_en"}  # fmt: skip
+    for row in rows:
+        passage = asked.get((row["question"], *row["choices"]))
+        if row["subject"] == "sat_en_without_passage" and passage:
+            row["cluster"] = passage_name(passage)
+
+
+def passage_name(passage: str) -> str:
+    """The cluster of all items that are about a passage."""
+    return f"passage-{hashlib.sha256(passage.encode()).hexdigest()[:16]}"
 
 
 def _exam_item(exam: str, row: Row) -> Row:

@@ -12,7 +12,7 @@ from lm_eval.api.model import TemplateLM
 from hornbook.evaluate import greedy, packing
 from hornbook.evaluate.greedy import Draw, Job, write
 from hornbook.evaluate.memory import Memory
-from hornbook.evaluate.packing import Ids, Prefix, Row, batches, pack, score
+from hornbook.evaluate.packing import Ids, Prefix, Row, Scored, batches, pack, score
 from hornbook.model import gelu, linear, phi
 from hornbook.model.phi import Phi
 from hornbook.tokens.encoder import Encoder
@@ -66,49 +66,55 @@ class HornbookLM(TemplateLM):
     ) -> list[tuple[float, bool]]:
         """Sum of log-probabilities of each continuation, and whether it is the greedy one."""
         self.shortened += sum(len(q) + len(a) - 1 > self.context for _, q, a in requests)
-        keys = [self.memory.key([context, answer]) for _, context, answer in requests]
-        known = self.memory.get(sorted(set(keys)))
-        self.advance(sum(key in known for key in keys))
-        asked = {key: (q, a) for key, (_, q, a) in zip(keys, requests, strict=True)}
-        for fresh in self._score(asked, known):
-            self._learn(known, fresh)
-        return [(float(known[key][0]), bool(known[key][1])) for key in keys]
+        whose = self._rows([(question, answer) for _, question, answer in requests])
+        found = [Scored(0.0, False)] * len(requests)
+        for rows, scores in self._batches(whose):
+            for row, told in zip(rows, scores, strict=True):
+                # two questions that lost their beginnings can be the same row
+                for number, places in enumerate(whose[row]):
+                    logp, is_greedy = told[number % len(told)]
+                    for place in places:
+                        found[place] = Scored(float(logp), bool(is_greedy))
+        return [(one.logp, one.is_greedy) for one in found]
 
-    def _learn(self, known: dict[str, Any], answers: Mapping[str, Any]) -> None:
-        """Keep the answers that nobody gave before; an older one stands."""
-        fresh = {key: value for key, value in answers.items() if key not in known}
-        self.memory.put(fresh)
-        known |= fresh
-        self.advance(len(fresh))
-
-    def _score(
-        self, asked: Mapping[str, tuple[list[int], list[int]]], known: Mapping[str, Any]
-    ) -> Iterator[dict[str, Any]]:
-        """(log-probability, greedy) of each key, a batch at a time; a question is computed once.
-
-        Batches are those of all that is asked, whatever is known of it, so that an evaluation that
-        is taken up again ends in the same digits; what is known as a whole is passed over.
-        """
-        answers: dict[Ids, dict[Ids, list[str]]] = {}
-        for key in sorted(asked):
-            question, answer = (tuple(part) for part in asked[key])
+    def _rows(self, pairs: Sequence[tuple[list[int], list[int]]]) -> dict[Row, list[list[int]]]:
+        """Of each answer of each row, the places of the pairs that ask for it."""
+        answers: dict[Ids, dict[Ids, list[int]]] = {}
+        for place, pair in enumerate(pairs):
+            question, answer = (tuple(part) for part in pair)
             if len(answer) > self.context:  # its end is scored, after the token before that
                 question, answer = answer[-self.context - 1 :][:1], answer[-self.context :]
-            answers.setdefault(question, {}).setdefault(answer, []).append(key)
-        whose: dict[Row, list[list[str]]] = {}
+            answers.setdefault(question, {}).setdefault(answer, []).append(place)
+        whose: dict[Row, list[list[int]]] = {}
         for question, given in sorted(answers.items()):
             for row in pack(question, sorted(given), self.context):
                 whose.setdefault(row, []).extend(given[answer] for answer in row.answers)
+        return whose
+
+    def _batches(
+        self, whose: Mapping[Row, list[list[int]]]
+    ) -> Iterator[tuple[list[Row], list[list[Scored]]]]:
+        """Each batch with its scores; one that was computed before is not computed again.
+
+        The last digits of a score depend on what shares its batch. So a batch is kept as a whole:
+        whatever else was asked before, the same requests end in the same digits.
+        """
+        made = [(self._batch_key(prefix, rows), prefix, rows)
+                for prefix, rows in batches(list(whose), self.rows)]  # fmt: skip
+        asked = {key: sum(len(places) for row in rows for places in whose[row])
+                 for key, _, rows in made}  # fmt: skip
+        known = self.memory.get(sorted(asked))
+        self.advance(sum(asked[key] for key in known))
         prefixes = Prefix(self.model)
-        for prefix, rows in batches(list(whose), self.rows):
-            if all(key in known for row in rows for keys in whose[row] for key in keys):
-                continue
-            fresh: dict[str, Any] = {}
-            for row, scores in zip(rows, score(self.model, rows, prefix, prefixes), strict=True):
-                # two questions that lost their beginnings can be the same row
-                for place, keys in enumerate(whose[row]):
-                    fresh |= dict.fromkeys(keys, scores[place % len(scores)])
-            yield fresh
+        for key, prefix, rows in made:
+            if key not in known:
+                known[key] = score(self.model, rows, prefix, prefixes)
+                self.memory.put({key: known[key]})
+                self.advance(asked[key])
+            yield rows, known[key]
+
+    def _batch_key(self, prefix: Ids, rows: Sequence[Row]) -> str:
+        return self.memory.key([prefix, [[row.question, row.answers] for row in rows]])
 
     def score_pairs(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
         """Log-probability of each continuation after its context."""
@@ -147,8 +153,8 @@ class HornbookLM(TemplateLM):
         """Greedy text of each prompt up to its stop strings, or to its task's number of tokens."""
         asked: dict[int, list[int]] = {}
         for place, request in enumerate(requests):
-            most = int(list(request.args)[1].get("max_gen_toks") or self.new_tokens)
-            asked.setdefault(min(most, self.new_tokens), []).append(place)
+            most = tokens_of(list(request.args)[1].get("max_gen_toks"), self.new_tokens)
+            asked.setdefault(most, []).append(place)
         texts = [""] * len(requests)
         for most, places in sorted(asked.items()):
             prompts = [requests[place].args[0] for place in places]
@@ -185,8 +191,16 @@ class HornbookLM(TemplateLM):
             if all(key in known for key in chosen):
                 continue
             made = write(self.model, [asked[key] for key in chosen], self.encoder, new_tokens)
-            self._learn(known, dict(zip(chosen, made, strict=True)))
+            fresh = {k: text for k, text in zip(chosen, made, strict=True) if k not in known}
+            self.memory.put(fresh)  # a text that was written before stands
+            known |= fresh
+            self.advance(len(fresh))
         return [str(known[key]) for key in keys]
+
+
+def tokens_of(task: Any, most: int) -> int:  # noqa: ANN401 - lm-eval's setting, or nothing
+    """How many tokens a text may have: what its task says, `most` where that is more or nothing."""
+    return min(int(task or most), most)
 
 
 def arithmetic() -> str:

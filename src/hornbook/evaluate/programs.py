@@ -116,5 +116,5 @@ def _cluster(row: Row) -> str:
 def definition(rows: Sequence[Row], settings: Evaluate) -> str:
     """A hash of how code benchmarks are asked and judged, and of their items."""
     drawn = [settings.samples, settings.temperature, settings.seed]
-    said = [FORM, STOPS, rows, *(drawn if settings.samples > 1 else [])]
+    said = [FORM, STOPS, rows, settings.new_tokens, *(drawn if settings.samples > 1 else [])]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
