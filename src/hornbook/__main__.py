@@ -13,7 +13,7 @@ COMMANDS = {
     "run": ("hornbook.lineage.run", "bring stages up to date through DVC, several side by side"),
     "plan": (
         "hornbook.lineage.plan",
-        "what a run would do, why, and what it takes; writes nothing",
+        "what a run would do, why, and what it takes; changes nothing",
     ),
     "status": ("hornbook.lineage.status", "which stages are out of date, and why"),
     "diff": ("hornbook.lineage.diff", "why two revisions, experiments or the work tree differ"),

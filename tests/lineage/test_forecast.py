@@ -2,10 +2,12 @@
 
 import json
 import random
+import shutil
 
 import pytest
 
 from hornbook.errors import ConfigError
+from hornbook.lineage.cache import cached_file
 from hornbook.lineage.forecast import Step, Takes, duration, forecast, wall_seconds
 from hornbook.lineage.manifest import load_graph, load_lock
 from hornbook.lineage.plan import Planned, as_json, lines, main, plan, size
@@ -64,6 +66,36 @@ def test_a_cache_without_the_artifact_restores_nothing(ran):
     for listing in (ran.root / ".dvc/cache/files/md5").glob("*/*.dir"):
         listing.chmod(0o644)
         listing.unlink()
+    assert actions(ran)["branch@one"] == "run"
+
+
+@pytest.mark.parametrize("has_runs", [True, False])
+def test_an_artifact_edited_by_hand_is_restored_by_the_record(ran, has_runs):
+    if not has_runs:
+        shutil.rmtree(ran.root / ".dvc/cache/runs")
+    made = ran.root / "artifacts/branch/one/value.txt"
+    made.unlink()
+    made.write_text("by hand\n")
+    assert actions(ran) == {"branch@one": "restore"}
+    assert outcomes(ran)["branch@one"] == "run cache"
+
+
+def test_an_artifact_that_the_cache_has_in_part_is_made_again(ran):
+    folder = ran.root / ".dvc/cache/files/md5"
+    listing = json.loads(cached_file(ran.root, load_lock(ran.root)["end"].out_hash).read_text())
+    (folder / listing[0]["md5"][:2] / listing[0]["md5"][2:]).unlink()
+    shutil.rmtree(ran.root / "artifacts/end")
+    assert actions(ran) == {"end": "run"}
+    assert outcomes(ran)["end"] == "executed"
+
+
+@pytest.mark.parametrize("content", [b"cmd: python\ndeps: [", b"{}", b"\xff\xfe\x00", b""])
+def test_a_damaged_file_of_the_run_cache_is_no_run(ran, content):
+    for file in (ran.root / ".dvc/cache/runs").glob("*/*/*"):
+        file.chmod(0o644)
+        file.write_bytes(content)
+        (file.parent / ".half.tmp").write_bytes(file.read_bytes()[:5])
+    ran.edit("params.yaml", "right:\n  level: 1", "right:\n  level: 2")
     assert actions(ran)["branch@one"] == "run"
 
 

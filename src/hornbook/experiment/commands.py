@@ -21,11 +21,13 @@ from hornbook.errors import ConfigError, StageError
 from hornbook.lineage.cache import cached_text
 from hornbook.lineage.diff import as_markdown, diff, resolve_revision
 from hornbook.lineage.inputs import pull_inputs
-from hornbook.lineage.manifest import load_lock
+from hornbook.lineage.manifest import git_show, load_lock, parse_yaml
 from hornbook.lineage.processes import dvc_environment
 from hornbook.lineage.workspace import flatten
 
 TABLES = "benchmark_tables"
+SHOWN = 6  # values of an experiment in a list
+BEFORE = ".before"  # behind the name of an experiment while another run of it takes its place
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -89,18 +91,77 @@ def run(root: Path, name: str, overrides: Sequence[str], targets: Sequence[str])
         raise ConfigError(f"{' '.join(overrides) or 'no overrides'}: nothing differs from HEAD")
     pull_inputs(root)
     arguments = [part for change in changes for part in ("--set-param", change)]
+    # DVC's own --force would also run every stage again that has not changed
+    before = f"{name}{BEFORE}" if name in experiments(root) else None
+    if before is not None:
+        _exp(root, "rename", name, before)
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "exp", "run", "--temp"]
     done = subprocess.run(
-        [*command, "--name", name, "--force", *arguments, *targets],
+        [*command, "--name", name, *arguments, *targets],
         cwd=root,
         env=dvc_environment(),
         check=False,
     )
+    if before is not None:
+        if done.returncode:
+            _exp(root, "rename", before, name)
+        else:
+            _exp(root, "remove", before)
     if done.returncode:
         raise StageError(
             f"experiment {name} failed (its messages are above); the work tree is untouched and "
             f"finished stages are cached: run the same command again after mending it"
         )
+
+
+def experiments(root: Path) -> dict[str, str]:
+    """The revision of each experiment by its name."""
+    listed = subprocess.run(
+        ["git", "for-each-ref", "--format=%(objectname) %(refname)", "refs/exps"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+    pairs = (line.split(" ", 1) for line in listed.splitlines())
+    # below a name are the hexadecimal digits of the commit that it began at; others are DVC's own
+    return {
+        parts[-1]: revision
+        for revision, ref in pairs
+        if len(parts := ref.split("/")) == 5 and len(parts[2]) == 2
+    }
+
+
+def _exp(root: Path, *arguments: str) -> None:
+    """A command of `dvc exp` on what is known to be there."""
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "--wait-for-lock", "exp", *arguments],
+        cwd=root,
+        env=dvc_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise StageError(f"dvc exp {' '.join(arguments)} failed: {done.stderr.strip()[-500:]}")
+
+
+def listing(root: Path) -> list[str]:
+    """A line for each experiment: its name, its revision, and the values that are its own."""
+    lines: list[str] = []
+    for name, revision in sorted(experiments(root).items()):
+        was, now = (
+            flatten(parse_yaml(git_show(root, at, "params.yaml") or "") or {})
+            for at in (f"{revision}^", revision)
+        )
+        changed = [
+            f"{key}={json.dumps(now.get(key), default=str)}"
+            for key in sorted({*was, *now})
+            if was.get(key) != now.get(key)
+        ]
+        more = f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
+        lines.append(f"{name:<28} {revision[:10]}  {', '.join(changed[:SHOWN])}{more}")
+    return lines or ["no experiment yet; hornbook experiment run NAME OVERRIDES makes one"]
 
 
 def describe(root: Path, name: str) -> Described:
@@ -127,11 +188,6 @@ def _run_command(options: argparse.Namespace) -> int:
     return 0
 
 
-def _dvc_command(*arguments: str) -> int:
-    command = [sys.executable, "-m", "dvc", "exp", *arguments]
-    return subprocess.run(command, env=dvc_environment(), check=False).returncode
-
-
 def main(arguments: Sequence[str]) -> int:
     """`hornbook experiment run|list|remove`."""
     parser = argparse.ArgumentParser(
@@ -146,12 +202,18 @@ def main(arguments: Sequence[str]) -> int:
     one.add_argument("name")
     one.add_argument("overrides", nargs="+", help="Hydra overrides: web.filter.threshold=4")
     one.add_argument("--target", action="append", default=[], help="stop at this stage")
-    commands.add_parser("list", help="all experiments with their metrics")
+    commands.add_parser("list", help="all experiments with the values that are their own")
     gone = commands.add_parser("remove", help="forget an experiment; the cache keeps its files")
     gone.add_argument("name")
     options = parser.parse_args(list(arguments))
     if options.command == "list":
-        return _dvc_command("show", "--all-commits", "--only-changed", "--no-pager")
+        print("\n".join(listing(Path.cwd())))  # noqa: T201
+        return 0
     if options.command == "remove":
-        return _dvc_command("remove", options.name)
+        known = experiments(Path.cwd())
+        if options.name not in known:
+            told = ", ".join(sorted(known)) or "none"
+            raise ConfigError(f"no experiment {options.name!r}; there are: {told}")
+        _exp(Path.cwd(), "remove", options.name)
+        return 0
     return _run_command(options)

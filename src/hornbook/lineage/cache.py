@@ -2,11 +2,14 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from configparser import ConfigParser
 from configparser import Error as BrokenConfig
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from yaml import YAMLError
 
 from hornbook.lineage.manifest import LockEntry, Stage, parse_entry
 from hornbook.lineage.workspace import flatten
@@ -47,7 +50,7 @@ class RunCache:
     """Runs that DVC remembers: a stage with the same inputs is restored instead of run."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
         self._by_command: dict[str, list[Path]] | None = None
 
     def find(
@@ -55,13 +58,14 @@ class RunCache:
     ) -> LockEntry | None:
         """The newest run of the stage on these inputs whose artifact is still in the cache."""
         for file in self._files().get(_words(stage.cmd), ()):
-            entry = parse_entry(file.read_text("utf-8"))
+            entry = _read(file)
             is_it = (
-                dict(entry.deps) == dict(deps)
+                entry is not None
+                and dict(entry.deps) == dict(deps)
                 and flatten(entry.params) == flatten(params)
                 and list(entry.outs) == [stage.out]
             )
-            if is_it and cached_file(self._root, entry.out_hash).exists():
+            if is_it and entry is not None and is_cached(self.root, entry.out_hash):
                 return entry
         return None
 
@@ -69,13 +73,47 @@ class RunCache:
         """The files of the run cache by the command they record, newest first."""
         if self._by_command is None:
             found: dict[str, list[Path]] = {}
-            for file in (cache_folder(self._root) / "runs").glob("*/*/*"):
-                head = file.read_text("utf-8").partition("\ndeps:")[0]
+            for file in _newest((cache_folder(self.root) / "runs").glob("*/*/[!.]*")):
+                head = _text(file).partition("\ndeps:")[0]
                 found.setdefault(_words(head.removeprefix("cmd:")), []).append(file)
-            for files in found.values():
-                files.sort(key=lambda file: file.stat().st_mtime_ns, reverse=True)
             self._by_command = found
         return self._by_command
+
+
+def _newest(files: Iterable[Path]) -> list[Path]:
+    """Files by age; DVC may take one away meanwhile."""
+    ages: list[tuple[int, Path]] = []
+    for file in files:
+        with suppress(OSError):
+            ages.append((-file.stat().st_mtime_ns, file))
+    return [file for _, file in sorted(ages)]
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except (OSError, ValueError):
+        return ""
+
+
+def _read(file: Path) -> LockEntry | None:
+    """A remembered run; None where the file is damaged, which DVC mends when it meets it."""
+    try:
+        return parse_entry(_text(file))
+    except (YAMLError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def is_cached(root: Path, digest: str) -> bool:
+    """Whether the cache has an artifact whole."""
+    listing = cached_file(root, digest)
+    if not digest.endswith(".dir") or not listing.exists():
+        return listing.exists()
+    try:
+        rows = json.loads(listing.read_text("utf-8"))
+        return all(cached_file(root, row["md5"]).exists() for row in rows)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _words(command: str) -> str:

@@ -17,6 +17,7 @@ from hornbook.lineage.workspace import flatten
 
 Verdict = Literal["first cause", "followed", "no effect", "not deterministic", "added", "removed"]
 WORK_TREE = "work tree"
+CODE = ("src/", "conf/")  # what git tracks
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def _changes(a: LockEntry, b: LockEntry, producers: Mapping[str, str]) -> list[C
         x, y = a.deps.get(path, "absent"), b.deps.get(path, "absent")
         if x != y:
             made = next((p for out, p in producers.items() if _is_below(path, out)), None)
-            kind = "upstream" if made else "code" if path.startswith("src/") else "input"
+            kind = "upstream" if made else "code" if path.startswith(CODE) else "input"
             found.append(Change(kind, made or path, x[:8], y[:8]))
     return found
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from hornbook.errors import ConfigError
 from hornbook.lineage.cache import cached_text
-from hornbook.lineage.diff import resolve_revision
+from hornbook.lineage.diff import CODE, resolve_revision
 from hornbook.lineage.forecast import duration, measured
 from hornbook.lineage.manifest import LockEntry, load_lock
 from hornbook.lineage.workspace import flatten
@@ -69,7 +69,7 @@ def _node(root: Path, name: str, entry: LockEntry, made: Mapping[str, str]) -> N
         if maker is not None:
             parents.append(maker)
         else:
-            (code if path.startswith("src/") else sources)[path] = digest
+            (code if path.startswith(CODE) else sources)[path] = digest
     took = measured(root, name)
     took = took if took.get("out_hash") == entry.out_hash else {}
     summary = cached_text(root, entry.out_hash, "summary.json")
@@ -103,9 +103,9 @@ def find(root: Path, lock: Mapping[str, LockEntry], name: str) -> tuple[str, str
             return stage, f"artifact {name}"
     task, _, variant = name.partition("@")
     cells = list(_cells(root, lock))
-    for cell in cells:
-        if variant == cell["variant"] and task.lower() in cell["names"]:
-            return cell["stage"], f"cell {name}: {cell['text']}"
+    meant = [c for c in cells if variant == c["variant"] and task.lower() in c["names"]]
+    if meant:
+        return meant[0]["stage"], f"cell {name}: {'; '.join(cell['text'] for cell in meant)}"
     known = ", ".join(sorted({cell["task"] for cell in cells})) or "none here"
     raise ConfigError(
         f"{name!r} is no recorded stage, no artifact and no cell; a stage is e.g. train@phi-1_5, "
@@ -138,9 +138,16 @@ def _cell(cell: Mapping[str, Any], variant: str, names: Sequence[str]) -> dict[s
         "task": names[0],
         "names": {name.lower() for name in names},
         "variant": variant,
-        "stage": cell["stage"],
-        "text": f"{cell.get('metric', '')} {value}".strip(),
+        # a mean over seeds is of no evaluation alone: the first of them stands for the others
+        "stage": cell["seeds"][0]["stage"] if cell.get("seeds") else cell["stage"],
+        "text": f"{cell.get('metric', '')} {value}{_seeds(cell)}".strip(),
     }
+
+
+def _seeds(cell: Mapping[str, Any]) -> str:
+    """The evaluations behind a mean over seeds; the first is the one that is unfolded."""
+    stages = [one["stage"] for one in cell.get("seeds") or ()]
+    return f" (mean of {', '.join(stages)})" if stages else ""
 
 
 def tree(nodes: Mapping[str, Node], top: str) -> list[str]:

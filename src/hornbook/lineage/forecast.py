@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from hornbook.lineage.cache import RunCache
+from hornbook.lineage.cache import RunCache, is_cached
 from hornbook.lineage.manifest import Graph, LockEntry, Stage
 from hornbook.lineage.workspace import Hasher, Reason, compare
 
@@ -99,6 +99,10 @@ def _fate(
         return None
     is_sure = bool(own) or any(after[path] is not None for path in others)
     follows = tuple(dict.fromkeys(stage.inputs[path] for path in others))
+    is_as_recorded = entry is not None and not others and all(r.kind == "output" for r in own)
+    if entry and is_as_recorded and is_cached(runs.root, entry.out_hash):
+        # but for the artifact, which DVC takes from its cache by the record alone
+        return _Fate("restore", own, follows, entry.out_hash)
     if None not in after.values():
         deps = {path: hasher.hash(path) for path in stage.deps}
         deps |= {path: digest for path, digest in after.items() if digest is not None}
@@ -131,7 +135,7 @@ class _Past:
         self._measured = {name: measured(root, name) for name in graph.stages}
 
     def takes(self, name: str) -> Takes:
-        """As its newest run, by the bytes that it reads now; else as the others of its family."""
+        """As its newest run; else as the others of its family, by the bytes that each reads."""
         family = self._graph.stages[name].family
         own = self._measured[name]
         basis, like = "its newest run here", [(name, own)] if own else []
@@ -217,6 +221,8 @@ def wall_seconds(graph: Graph, steps: Sequence[Step], jobs: int) -> float:
         free.sort(key=lambda name: (-len(graph.descendants([name])), name))
         for name in free[: jobs - len(running)]:
             running[name] = now + left.pop(name)
+        if not running:
+            break  # no job may run
         first = min(running, key=lambda name: running[name])
         now = ends[first] = running.pop(first)
     return now

@@ -1,4 +1,4 @@
-"""`hornbook plan`: what a run would do, why, and what it will take. Nothing is written."""
+"""`hornbook plan`: what a run would do, why, and what it will take. Nothing is made or changed."""
 
 import argparse
 import json
@@ -139,7 +139,7 @@ def main(arguments: Sequence[str]) -> int:
         prog="hornbook plan",
         description="What `hornbook run` would do, and why: + runs, = is restored from DVC's run "
         "cache, ? runs if what it reads turns out to be other bytes. Time, dollars and bytes are "
-        "those of the newest run here. Nothing is written.",
+        "those of the newest run here. Nothing is made or changed.",
         epilog="examples: hornbook plan; hornbook plan web.filter.threshold=3; "
         "hornbook plan --stage train@phi-1_5 train.lr=0.004",
     )

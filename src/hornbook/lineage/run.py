@@ -241,7 +241,7 @@ def main(arguments: Sequence[str]) -> int:
         epilog="examples: hornbook run; hornbook run train@phi-1_5; hornbook run report --jobs 1",
     )
     parser.add_argument("stages", nargs="*", help="a stage (train@phi-1_5) or a family (train)")
-    parser.add_argument("--jobs", type=int, help="stages side by side (default: runtime.jobs)")
+    parser.add_argument("--jobs", type=_count, help="stages side by side (default: runtime.jobs)")
     options = parser.parse_args(list(arguments))
     from hornbook.runtime import load_runtime
 
@@ -258,15 +258,26 @@ def main(arguments: Sequence[str]) -> int:
     jobs = options.jobs or load_runtime(root).jobs
     steps = forecast(graph, load_lock(root), hasher, root, stale)
     predicted = wall_seconds(graph, steps, jobs)
+    unknown = sum(step.takes.seconds is None for step in steps)
+    about = f", about {duration(predicted)} by their last runs" if unknown < len(steps) else ""
+    left_out = f" without {unknown} that never ran here" if about and unknown else ""
     print(  # noqa: T201
-        f"{len(stale)} of {len(names)} stages to bring up to date, about {duration(predicted)} by "
-        f"their last runs (hornbook plan says why)"
+        f"{len(stale)} of {len(names)} stages to bring up to date{about}{left_out} "
+        f"(hornbook plan says why)"
     )
     started = time.monotonic()
     result = run_stages(root, list(stale), jobs=jobs, say=_printer())
-    for line in _beside(root, steps, result, predicted, time.monotonic() - started):
+    took = time.monotonic() - started
+    for line in _beside(root, steps, result, predicted, took) if about else ():
         print(line)  # noqa: T201
     return _report(result)
+
+
+def _count(text: str) -> int:
+    """A number of jobs."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of stages; 1 or more")
+    return int(text)
 
 
 def _beside(

@@ -48,7 +48,10 @@ DIFFERENCES_NOTE = (
     "a difference, which is not to say that there is none: five clusters never can."
 )
 ONE_SEED = "; it knows nothing of the luck of a training, of which there is one for each variant"
-MORE_SEEDS = "; over seeds a t-test with the variance between seeds too, and the larger p counts"
+MORE_SEEDS = (
+    "; over seeds a t-test with the variance between seeds too, and the larger p counts, which is "
+    "strict: of true differences it shows few with two seeds"
+)
 SEEDS_NOTE = (
     "Scores are means over the seeds {seeds} of training, which decide the initial weights and the "
     "order of the text. Their error has two parts, added as squares: over clusters of items, of "

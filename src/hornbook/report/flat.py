@@ -1,4 +1,4 @@
-"""Every figure of the tables on a line of its own, for a spreadsheet or a data frame."""
+"""Every score of the tables on a line of its own, for a spreadsheet or a data frame."""
 
 import csv
 import io

@@ -194,7 +194,7 @@ def _interval(
 ) -> tuple[float | None, float | None]:
     from scipy.stats import t
 
-    if error is None:
+    if not error:  # of clusters that all differ alike nothing can be estimated
         return None, None
     reach = float(t.ppf(COVERED, freedom)) * error
     return max(-1.0, mean - reach), min(1.0, mean + reach)

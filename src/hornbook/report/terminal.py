@@ -9,6 +9,7 @@ from textwrap import fill
 from typing import Any
 
 from hornbook.artifacts import read_json
+from hornbook.errors import ArtifactError
 from hornbook.lineage.manifest import load_graph, load_lock
 from hornbook.report.assemble import reasons
 from hornbook.report.perplexity import cell_text, row_name
@@ -142,7 +143,7 @@ def _differences(rows: Sequence[Mapping[str, Any]]) -> str:
             task_name(row["task"]),
             f"{row['variant']} - {row['other']}",
             signed(row["difference"]),
-            f"{signed(row['low'])} to {signed(row['high'])}",
+            ABSENT if row["low"] is None else f"{signed(row['low'])} to {signed(row['high'])}",
             p_text(row["p_corrected"]),
         ]
         for row in rows
@@ -201,7 +202,13 @@ def show(root: Path) -> None:
         ArtifactError: The tables were not made yet.
     """
     stages = load_graph(root).stages
-    tables = read_json(root / stages["benchmark_tables"].out / "tables.json")
+    file = root / stages["benchmark_tables"].out / "tables.json"
+    tables = read_json(file)
+    if missing := [key for key in ("differences", "perplexity") if key not in tables]:
+        raise ArtifactError(
+            f"{file} is of an older version, without {' and '.join(missing)}; "
+            f"run: hornbook run benchmark_tables"
+        )
     plots = root / stages["toxigen_plots"].out / "scores.json"
     parts = [render(tables), safety(read_json(plots)) if plots.exists() else "", costs(root)]
     text = "\n".join(part for part in parts if part)

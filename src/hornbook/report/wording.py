@@ -55,7 +55,7 @@ def amount(value: float) -> str:
         if abs(value) >= size:
             unit = 1e3 if letter == "K" else size
             return f"{value / unit:.3g}{letter}"
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.3g}"
+    return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 100 else f"{value:,.3g}"
 
 
 def overlap_text(cell: Mapping[str, Any]) -> str:
