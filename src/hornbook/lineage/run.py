@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
@@ -153,7 +154,9 @@ def select(graph: Graph, names: Sequence[str]) -> list[str]:
             )
         if not found:
             families = sorted({stage.family for stage in graph.stages.values()})
-            raise ConfigError(f"no stage {name!r}; the stages are {', '.join(families)}")
+            near = get_close_matches(name, [*families, *graph.stages], 3)
+            meant = f", did you mean {' or '.join(near)}?" if near else ""
+            raise ConfigError(f"no stage {name!r}{meant}; the stages are {', '.join(families)}")
         chosen |= {*found, *graph.ancestors(found)}
     return [name for name in graph.stages if name in chosen or not names]
 

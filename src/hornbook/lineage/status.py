@@ -9,6 +9,8 @@ from hornbook.lineage.manifest import load_graph, load_lock
 from hornbook.lineage.run import select
 from hornbook.lineage.workspace import Hasher, Reason, stale_stages
 
+SHOWN = 4  # reasons of a stage; --json has all
+
 
 def status(root: Path, names: Sequence[str] = ()) -> dict[str, list[Reason]]:
     """Out-of-date stages in topological order with their reasons."""
@@ -32,7 +34,10 @@ def main(arguments: Sequence[str]) -> int:
     if options.json:
         print(json.dumps({n: [str(r) for r in rs] for n, rs in found.items()}))  # noqa: T201
     elif not found:
-        print("every stage is up to date")  # noqa: T201
+        asked = f" of {', '.join(options.stages)} and what they read" if options.stages else ""
+        print(f"every stage{asked} is up to date")  # noqa: T201
     for name, reasons in () if options.json else found.items():
-        print(f"{name:<28} {'; '.join(str(reason) for reason in reasons[:4])}")  # noqa: T201
+        more = f"; and {len(reasons) - SHOWN} more" if len(reasons) > SHOWN else ""
+        told = "; ".join(str(reason) for reason in reasons[:SHOWN])
+        print(f"{name:<28} {told}{more}")  # noqa: T201
     return 1 if found else 0
