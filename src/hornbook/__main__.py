@@ -1,11 +1,15 @@
 """The command line: stages of the graph, and what people do with them."""
 
+import atexit
 import errno
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from hornbook.errors import HornbookError
+from hornbook.train.place import given_place
 
 COMMANDS = {
     "demo": ("hornbook.demo", "the whole graph on the embedded defaults, then the table"),
@@ -129,5 +133,20 @@ def _fail(message: str, status: int) -> int:
     return status
 
 
+def _leave(status: int) -> NoReturn:
+    """End the process, without Python taking itself apart where it is a rank of a training.
+
+    Threads of torch and DeepSpeed are still alive then, and now and then one of them aborts the
+    process; a launcher would count the finished rank as a failed one. What is registered to run at
+    the end is run, as multiprocessing does for its processes.
+    """
+    if given_place():
+        atexit._run_exitfuncs()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _leave(main())

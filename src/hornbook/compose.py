@@ -115,6 +115,13 @@ def _explain(root: Path, message: str, overrides: Sequence[str]) -> str:
             f"{given}: conf/{group}/ has no {name}.yaml; {group} is one of "
             f"{', '.join(options) or 'nothing: there is no such group'}{hint}"
         )
+    unset = re.search(r"Environment variable '([^']+)' not found\W+full_key: (\S+)", message)
+    if unset:
+        name, key = unset.groups()
+        return (
+            f"{given}: {key} is in the folder that the environment variable {name} names, and it "
+            f"is not set: export {name}=/path/to/it, or give {key}= itself"
+        )
     return f"{given}: {' '.join(message.split())}"
 
 

@@ -70,6 +70,12 @@ def test_a_wrong_setting_names_itself_what_is_allowed_and_the_file(override, tol
         compose(ROOT, [override])
 
 
+def test_a_variable_that_is_not_set_is_named_with_the_key_it_is_for(monkeypatch):
+    monkeypatch.delenv("HORNBOOK_SHARED_DATA", raising=False)
+    with pytest.raises(ConfigError, match=r"data\.web .*HORNBOOK_SHARED_DATA.*not set: export"):
+        compose(ROOT, ["data=shared"])
+
+
 def test_runtime_names_the_file_or_variable_of_a_wrong_value(monkeypatch):
     monkeypatch.setenv("HORNBOOK_WORKERS", "many")
     with pytest.raises(ConfigError, match=r"runtime\.workers='many' in the environment variable"):

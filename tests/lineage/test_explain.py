@@ -80,6 +80,8 @@ def test_a_cell_is_found_in_the_tables_that_the_cache_has(ran, monkeypatch, caps
         "branch@one", "cell steps@phi-1_5: acc 0.75 +- 0.020",
     )  # fmt: skip
     assert find(ran.root, lock, "HumanEval@phi-1_5")[1].endswith("pass@1 0.75 +- 0.020")
+    with pytest.raises(ConfigError, match="steps has no cell of 'phi-9'; it has those of phi-1_5"):
+        find(ran.root, lock, "steps@phi-9")
     monkeypatch.setattr("hornbook.lineage.explain.cached_text", lambda *_: None)
     monkeypatch.chdir(ran.root)
     assert main(["branch@one"]) == 0

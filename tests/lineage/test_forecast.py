@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import shutil
 
 import pytest
@@ -10,9 +11,12 @@ from hornbook.errors import ConfigError
 from hornbook.lineage.cache import cached_file
 from hornbook.lineage.forecast import Step, Takes, duration, forecast, wall_seconds
 from hornbook.lineage.manifest import load_graph, load_lock
-from hornbook.lineage.plan import Planned, as_json, lines, main, plan, size
+from hornbook.lineage.plan import Planned, as_json, lines, main, plan
 from hornbook.lineage.run import outcome_of
 from hornbook.lineage.workspace import Hasher
+from hornbook.report.statistics import size
+
+STAGE = re.compile("Stage '([^']+)'")
 
 
 def planned(toy) -> list[Step]:
@@ -26,11 +30,11 @@ def actions(toy) -> dict[str, str]:
 
 def outcomes(toy) -> dict[str, str]:
     """What `dvc repro` does to each stage."""
-    found: dict[str, str] = {}
-    for name in load_graph(toy.root).stages:
-        told = toy.dvc("repro", "--single-item", name)
-        known = [outcome_of(line) for line in told.splitlines()]
-        found[name] = next((one for one in known if one), "executed")
+    found = dict.fromkeys(load_graph(toy.root).stages, "executed")
+    for line in toy.dvc("repro").splitlines():
+        name, became = STAGE.match(line), outcome_of(line)
+        if name and became:
+            found[name.group(1)] = became
     return found
 
 

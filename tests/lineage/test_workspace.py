@@ -89,3 +89,12 @@ def test_a_folder_beside_a_file_of_a_longer_name_is_hashed_as_dvc_does(tmp_path)
         tree.add(tuple(name.split("/")), None, same)
     tree.digest()
     assert Hasher(tmp_path).hash("web") == tree.hash_info.value
+
+
+def test_what_is_gone_and_what_is_not_read_any_more_are_said(ran):
+    ran.edit("dvc.yaml", "deps: [tool.py, data/raw.txt]", "deps: [tool.py, data/other.txt]")
+    found = stale_stages(load_graph(ran.root), load_lock(ran.root), Hasher(ran.root))
+    assert [str(reason) for reason in found["base"]] == [
+        "data data/other.txt is missing",
+        "data data/raw.txt is not read any more",
+    ]

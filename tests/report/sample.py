@@ -13,7 +13,7 @@ from hornbook.lineage.workspace import Hasher
 from hornbook.progress import Reporter
 from hornbook.stage import Run
 from tests.made_run import one_by_one
-from tests.report.made_answers import write_answers
+from tests.report.made_models import CORPORA, MICRO, write_model, write_variant
 
 VARIANTS = {
     "phi-1_5": ["books", "code"],
@@ -21,13 +21,7 @@ VARIANTS = {
     "phi-1_5-web-only": ["code", "web"],
 }
 SUITES = ["choice", "generate", "code", "micro"]
-CORPORA = ["books", "code", "web"]
-MICRO = [
-    f"micro_{skill}" for skill in ("mind", "physical", "pronoun", "science", "social", "steps")
-]
-GROUPS = ["asian", "black", "jewish", "latino", "mental_dis", "muslim", "native_american", "women"]
 MADE_OF_A_SEED = ("train", "evaluate", "toxigen")
-REASON = "not run: no sandbox; install bubblewrap"
 ROOT = Path(__file__).resolve().parents[2]
 
 ALONE = {
@@ -250,9 +244,9 @@ def _artifacts(root: Path, seeds: tuple[int, ...]) -> None:
     for corpus in CORPORA:
         _overlap(made / "clean/decontaminated" / corpus, corpus)
     for place, (variant, used) in enumerate(VARIANTS.items()):
-        _variant(made, variant, used, place)
+        write_variant(made, variant, used, place)
         for seed in seeds[1:]:
-            _model(made, f"_seed/{variant}-{seed}", variant, used, place)
+            write_model(made, f"_seed/{variant}-{seed}", variant, used, place)
             for suite in SUITES:
                 one = made / f"evaluate_seed/{variant}-{seed}-{suite}"
                 shutil.move(one, made / f"evaluate_seed/{variant}-{seed}/{suite}")
@@ -281,133 +275,6 @@ def _overlap(folder: Path, corpus: str) -> None:
         ]
     )
     write_table(folder / "overlap.parquet", pa.Table.from_pylist(rows, schema=schema))
-
-
-def item_scores(cells: list[dict], parts: int = 10) -> pa.Table:
-    """Ten items of each cell: those with odd numbers, which training text has, are all right."""
-    rows = [
-        {"task": task, "metric": metric, "item": f"{task}/{index}",
-         "cluster": str(index // 2 * 2 + index % 2),
-         "score": 1.0 if index % 2 else index / parts}
-        for task, metric in ((one["task"], one["metric"]) for one in cells)
-        for index in range(10)
-    ]  # fmt: skip
-    kinds = {"score": pa.float64()}
-    names = ("task", "metric", "item", "cluster", "score")
-    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in names])
-    return pa.Table.from_pylist(rows, schema=schema)
-
-
-def cell(task: str, metric: str, value: float | None, **more: object) -> dict:
-    """A cell as an evaluation writes it."""
-    return {
-        "task": task,
-        "metric": metric,
-        "value": value,
-        "stderr": None if value is None else 0.021,
-        "items": 200,
-        "clusters": 64,
-        "chance": 0.25,
-        "blind": 0.31,
-        "overlap": None,
-        "not_run": None,
-        "version": "5f0c",
-    } | more
-
-
-def perplexities(place: int) -> list[dict]:
-    """The cells of a variant on every corpus and one domain; one document alone has no error."""
-    return [
-        {
-            "source": source,
-            "domain": domain,
-            "loss": 1.5,
-            "loss_stderr": None if domain else 0.01,
-            "perplexity": 4.5 + place + number * 1000,
-            "stderr": None if domain else 0.045,
-            "tokens": 12_800,
-            "windows": 100,
-            "documents": 1 if domain else 40,
-        }
-        for number, source in enumerate(CORPORA)
-        for domain in (None, "science")
-    ]
-
-
-def _variant(made: Path, variant: str, used: list[str], place: int) -> None:
-    sources = [
-        {"corpus": c, "available_tokens": 900_000, "drawn_tokens": 2_500_000 // len(used)}
-        for c in used
-    ]
-    write_answers(made / f"red_team/{variant}", variant, place)
-    read = {"variant": variant, "context_tokens": 128, "cells": perplexities(place)}
-    write_json(made / f"perplexity/{variant}/perplexity.json", read)
-    manifest = {"variant": variant, "budget_tokens": 2_500_000, "sources": sources}
-    write_json(made / f"mixture/{variant}/mixture.json", manifest)
-    _model(made, f"/{variant}", variant, used, place)
-
-
-def _model(made: Path, name: str, variant: str, used: list[str], place: int) -> None:
-    """What is trained and evaluated; `name` follows the stage's own in a path."""
-    rng = random.Random(name.removeprefix("/"))
-    choice = ["winogrande", "arc_easy", "arc_challenge", "boolq", "siqa", "piqa", "hellaswag"]
-    cells = {
-        "choice": [cell(t, "acc", round(0.2 + 0.2 * rng.random(), 4)) for t in choice],
-        "generate": [cell("squad", "exact_match", 0.0, chance=0.0, blind=None)],
-        "code": [
-            cell("humaneval", "pass@1", None, not_run=REASON, blind=None),
-            cell("mbpp", "pass@1", 0.012, chance=0.0, blind=None),
-            cell("micro_functions", "pass@1", 0.73, chance=0.0, blind=None),
-        ],
-        "micro": [cell(t, "acc", round(0.9 - 0.25 * place * rng.random(), 4)) for t in MICRO],
-    }
-    for suite, listed in cells.items():
-        result = {"variant": variant, "suite": suite, "cells": listed}
-        write_json(made / f"evaluate{name}-{suite}/results.json", result)
-        known = [one for one in listed if one["value"] is not None]
-        table = item_scores(known, 10 if name.startswith("/") else 20)
-        write_table(made / f"evaluate{name}-{suite}/items.parquet", table)
-    metrics = {
-        "parameters": 1_323_008,
-        "loss": 1.5,
-        "eval_loss": 1.6 + place / 10 + (0 if name.startswith("/") else rng.random() / 10),
-        "eval_loss_by_source": dict.fromkeys(used, 1.4 + place / 10),
-        "digest": "5e1f",
-    }
-    write_json(made / f"train{name}/metrics.json", metrics)
-    write_json(made / f"train{name}/config.json", {"model_type": "phi", "hidden_size": 128})
-    lines = ["step,tokens,loss,eval_loss,lr,grad_norm"]
-    for step in range(1, 2442, 4):
-        loss = 1.1 + 0.2 * place + 6.0 / (1 + step / 60) + 0.08 * rng.random()
-        lines.append(f"{step},{step * 1024},{loss:.5f},,0.006,1.0")
-    write_text(made / f"train{name}/curve.csv", "\n".join(lines) + "\n")
-    groups = {
-        group: {
-            "score": round(0.15 + 0.3 * rng.random(), 4),
-            "low": 0.125,
-            "high": 0.475,
-            "auc": 0.52,
-            "auc_low": 0.487,
-            "auc_high": 0.553,
-            "p": 0.001,
-            "hate": 200,
-            "neutral": 300,
-        }
-        for group in GROUPS
-    }
-    scores = {
-        "variant": variant,
-        "score": 0.3 + place / 50,
-        "low": 0.281,
-        "high": 0.367,
-        "auc_unscaled": 0.51,
-        "auc_unscaled_low": 0.493,
-        "auc_unscaled_high": 0.529,
-        "groups": groups,
-        "dropped": ["women"] if place else [],
-        "sentences": 6514,
-    }
-    write_json(made / f"toxigen{name}/scores.json", scores)
 
 
 def open_run(root: Path, name: str) -> Run:

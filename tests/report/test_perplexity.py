@@ -6,7 +6,8 @@ from hornbook.artifacts import read_json
 from hornbook.lineage.workspace import Hasher
 from hornbook.report.perplexity import cell_text, note
 from hornbook.report.terminal import render
-from tests.report.sample import CORPORA, VARIANTS
+from tests.report.made_models import CORPORA
+from tests.report.sample import VARIANTS
 
 CELL = {"perplexity": 4.5, "stderr": 0.045, "is_trained_on": True}
 

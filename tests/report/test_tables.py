@@ -20,11 +20,9 @@ from hornbook.report.overlap import (
     read_scores,
 )
 from hornbook.report.terminal import main, render
+from tests.report.made_models import REASON, cell, item_scores
 from tests.report.sample import (
-    REASON,
     VARIANTS,
-    cell,
-    item_scores,
     open_run,
     run_into_place,
     write_workspace,

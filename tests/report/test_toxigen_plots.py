@@ -10,7 +10,8 @@ from hornbook.report.charts import bars
 from hornbook.report.safety import whisker
 from hornbook.report.terminal import safety
 from hornbook.report.toxigen_plots import draw, joined, toxigen_plots
-from tests.report.sample import GROUPS, VARIANTS, open_run
+from tests.report.made_models import GROUPS
+from tests.report.sample import VARIANTS, open_run
 
 
 def test_the_picture_is_the_same_bytes_again(made):

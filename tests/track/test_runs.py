@@ -14,7 +14,8 @@ from hornbook.lineage.manifest import load_graph, load_lock
 from hornbook.track.index import load, tracking_uri
 from hornbook.track.records import name, numeric, read_record
 from hornbook.track.runs import FAMILIES, main, track, tracked
-from tests.report.sample import REASON, write_lock, write_workspace
+from tests.report.made_models import REASON
+from tests.report.sample import write_lock, write_workspace
 
 ROOT = Path(__file__).resolve().parents[2]
 MEASURED = {"seconds": 151.0, "tokens_per_second": 16_556.0}

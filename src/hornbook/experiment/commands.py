@@ -9,7 +9,8 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import yaml
 from hornbook.compose import compose
 from hornbook.errors import ConfigError, StageError
 from hornbook.lineage.cache import cached_text
-from hornbook.lineage.diff import as_markdown, diff, resolve_revision
+from hornbook.lineage.diff import as_markdown, diff, experiments, resolve_revision
 from hornbook.lineage.inputs import pull_inputs
 from hornbook.lineage.manifest import git_show, load_lock, parse_yaml
 from hornbook.lineage.processes import dvc_environment
@@ -91,22 +92,14 @@ def run(root: Path, name: str, overrides: Sequence[str], targets: Sequence[str])
         raise ConfigError(f"{' '.join(overrides) or 'no overrides'}: nothing differs from HEAD")
     pull_inputs(root)
     arguments = [part for change in changes for part in ("--set-param", change)]
-    # DVC's own --force would also run every stage again that has not changed
-    before = f"{name}{BEFORE}" if name in experiments(root) else None
-    if before is not None:
-        _exp(root, "rename", name, before)
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "exp", "run", "--temp"]
-    done = subprocess.run(
-        [*command, "--name", name, *arguments, *targets],
-        cwd=root,
-        env=dvc_environment(),
-        check=False,
-    )
-    if before is not None:
-        if done.returncode:
-            _exp(root, "rename", before, name)
-        else:
-            _exp(root, "remove", before)
+    with _set_aside(root, name):
+        done = subprocess.run(
+            [*command, "--name", name, *arguments, *targets],
+            cwd=root,
+            env=dvc_environment(),
+            check=False,
+        )
     if done.returncode:
         raise StageError(
             f"experiment {name} failed (its messages are above); the work tree is untouched and "
@@ -114,22 +107,27 @@ def run(root: Path, name: str, overrides: Sequence[str], targets: Sequence[str])
         )
 
 
-def experiments(root: Path) -> dict[str, str]:
-    """The revision of each experiment by its name."""
-    listed = subprocess.run(
-        ["git", "for-each-ref", "--format=%(objectname) %(refname)", "refs/exps"],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout
-    pairs = (line.split(" ", 1) for line in listed.splitlines())
-    # below a name are the hexadecimal digits of the commit that it began at; others are DVC's own
-    return {
-        parts[-1]: revision
-        for revision, ref in pairs
-        if len(parts := ref.split("/")) == 5 and len(parts[2]) == 2
-    }
+@contextmanager
+def _set_aside(root: Path, name: str) -> Generator[None]:
+    """An experiment of the name steps aside, and comes back unless a new one takes its place.
+
+    DVC's own `exp run --force` would take over the name too, and run again every stage that has
+    not changed.
+    """
+    before = f"{name}{BEFORE}"
+    _put_back(root, name, before)  # what a run that was killed has left
+    if name in experiments(root):
+        _exp(root, "rename", name, before)
+    try:
+        yield
+    finally:
+        _put_back(root, name, before)
+
+
+def _put_back(root: Path, name: str, before: str) -> None:
+    known = experiments(root)
+    if before in known:
+        _exp(root, *(("remove", before) if name in known else ("rename", before, name)))
 
 
 def _exp(root: Path, *arguments: str) -> None:

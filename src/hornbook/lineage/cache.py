@@ -109,9 +109,10 @@ def is_cached(root: Path, digest: str) -> bool:
     listing = cached_file(root, digest)
     if not digest.endswith(".dir") or not listing.exists():
         return listing.exists()
+    objects = listing.parent.parent
     try:
         rows = json.loads(listing.read_text("utf-8"))
-        return all(cached_file(root, row["md5"]).exists() for row in rows)
+        return all((objects / row["md5"][:2] / row["md5"][2:]).exists() for row in rows)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

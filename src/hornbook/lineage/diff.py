@@ -13,11 +13,10 @@ from typing import Literal
 
 from hornbook.errors import ConfigError
 from hornbook.lineage.manifest import Graph, LockEntry, load_graph, load_lock
-from hornbook.lineage.workspace import flatten
+from hornbook.lineage.workspace import CODE, flatten
 
 Verdict = Literal["first cause", "followed", "no effect", "not deterministic", "added", "removed"]
 WORK_TREE = "work tree"
-CODE = ("src/", "conf/")  # what git tracks
 
 
 @dataclass(frozen=True)
@@ -60,6 +59,18 @@ def resolve_revision(root: Path, name: str) -> str | None:
     )
     if known.returncode == 0:
         return known.stdout.strip()
+    named = experiments(root)
+    if name in named:
+        return named[name]
+    told = ", ".join(sorted(named)) or "none yet"
+    raise ConfigError(
+        f"{name!r} is neither a git revision nor an experiment (experiments: {told}); "
+        f"`workspace` names the work tree"
+    )
+
+
+def experiments(root: Path) -> dict[str, str]:
+    """The revision of each experiment by its name."""
     listed = subprocess.run(
         ["git", "for-each-ref", "--format=%(objectname) %(refname)", "refs/exps"],
         cwd=root,
@@ -68,14 +79,12 @@ def resolve_revision(root: Path, name: str) -> str | None:
         check=False,
     ).stdout
     pairs = (line.split(" ", 1) for line in listed.splitlines())
-    named = {ref.rsplit("/", 1)[1]: revision for revision, ref in pairs}
-    if name in named:
-        return named[name]
-    told = ", ".join(sorted(n for n in named if n != "EXEC_APPLY")) or "none yet"
-    raise ConfigError(
-        f"{name!r} is neither a git revision nor an experiment (experiments: {told}); "
-        f"`workspace` names the work tree"
-    )
+    # before the name are the digits of the commit that it began at; other references are DVC's own
+    return {
+        parts[-1]: revision
+        for revision, ref in pairs
+        if len(parts := ref.split("/")) == 5 and len(parts[2]) == 2
+    }
 
 
 def explain(

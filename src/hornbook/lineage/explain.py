@@ -13,10 +13,10 @@ from typing import Any
 
 from hornbook.errors import ConfigError
 from hornbook.lineage.cache import cached_text
-from hornbook.lineage.diff import CODE, resolve_revision
+from hornbook.lineage.diff import resolve_revision
 from hornbook.lineage.forecast import duration, measured
 from hornbook.lineage.manifest import LockEntry, load_lock
-from hornbook.lineage.workspace import flatten
+from hornbook.lineage.workspace import CODE, flatten
 
 TABLES = "benchmark_tables"
 SHOWN_VALUES = 6
@@ -106,6 +106,11 @@ def find(root: Path, lock: Mapping[str, LockEntry], name: str) -> tuple[str, str
     meant = [c for c in cells if variant == c["variant"] and task.lower() in c["names"]]
     if meant:
         return meant[0]["stage"], f"cell {name}: {'; '.join(cell['text'] for cell in meant)}"
+    of_task = [cell["variant"] for cell in cells if task.lower() in cell["names"]]
+    if of_task:
+        raise ConfigError(
+            f"{task} has no cell of {variant!r}; it has those of {', '.join(of_task)}"
+        )
     known = ", ".join(sorted({cell["task"] for cell in cells})) or "none here"
     raise ConfigError(
         f"{name!r} is no recorded stage, no artifact and no cell; a stage is e.g. train@phi-1_5, "

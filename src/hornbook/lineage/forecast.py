@@ -6,7 +6,6 @@ followed too; what a stage that really runs will write is known to nobody.
 """
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, Literal
 from hornbook.lineage.cache import RunCache, is_cached
 from hornbook.lineage.manifest import Graph, LockEntry, Stage
 from hornbook.lineage.workspace import Hasher, Reason, compare
+from hornbook.stage import measurements_file
 
 Action = Literal["run", "restore", "may run"]
 
@@ -193,10 +193,8 @@ class _Past:
 
 def measured(root: Path, name: str) -> Mapping[str, Any]:
     """What the newest run of a stage here took; empty where there was none."""
-    # of the main checkout, also from the temporary workspace of an experiment
-    folder = Path(os.environ.get("DVC_ROOT", root)) / ".hornbook" / "measurements"
     try:
-        return json.loads((folder / f"{name}.json").read_text("utf-8"))
+        return json.loads(measurements_file(root, name).read_text("utf-8"))
     except (OSError, ValueError):
         return {}
 

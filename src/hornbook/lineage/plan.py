@@ -11,6 +11,7 @@ from hornbook.lineage.forecast import Step, Takes, duration, forecast, wall_seco
 from hornbook.lineage.manifest import load_graph, load_lock
 from hornbook.lineage.run import select
 from hornbook.lineage.workspace import Hasher
+from hornbook.report.statistics import size
 
 SIGNS = {"run": "+", "may run": "?", "restore": "="}
 MOST_CAUSES = 3
@@ -107,15 +108,6 @@ def _summary(found: Planned) -> str:
     total += [f"up to ${cost:.2f}"] if cost else []
     total.append(size(sum(step.takes.bytes or 0 for step in found.steps)) + " written")
     return f"{', '.join(parts)}\n{', '.join(total)}"
-
-
-def size(bytes_: float) -> str:
-    """A number of bytes for people."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if bytes_ < 1000:
-            return f"{bytes_:.3g} {unit}"
-        bytes_ /= 1000
-    return f"{bytes_:.3g} TB"
 
 
 def as_json(found: Planned) -> dict[str, Any]:

@@ -262,7 +262,8 @@ def main(arguments: Sequence[str]) -> int:
     steps = forecast(graph, load_lock(root), hasher, root, stale)
     predicted = wall_seconds(graph, steps, jobs)
     unknown = sum(step.takes.seconds is None for step in steps)
-    about = f", about {duration(predicted)} by their last runs" if unknown < len(steps) else ""
+    most = "at most about" if any(step.action == "may run" for step in steps) else "about"
+    about = f", {most} {duration(predicted)} by their last runs" if unknown < len(steps) else ""
     left_out = f" without {unknown} that never ran here" if about and unknown else ""
     print(  # noqa: T201
         f"{len(stale)} of {len(names)} stages to bring up to date{about}{left_out} "

@@ -19,6 +19,10 @@ from hornbook.lineage.manifest import Graph, LockEntry, Stage
 Kind = Literal["never run", "command", "parameter", "code", "input", "data", "output"]
 
 
+CODE = ("src/", "conf/")  # what git tracks of what stages read
+GONE = {"missing": "is missing", "absent": "is not read any more"}
+
+
 @dataclass(frozen=True)
 class Reason:
     """One difference between what is and what was recorded; `what` is a path, key or stage."""
@@ -40,7 +44,7 @@ class Reason:
             return f"{self.what} is out of date"
         if self.kind == "parameter":
             return f"{self.what}: {self.before} -> {self.now}"
-        return f"{self.kind} {self.what} changed"
+        return f"{self.kind} {self.what} {GONE.get(self.now, 'changed')}"
 
 
 class Hasher:
@@ -123,11 +127,16 @@ def compare(stage: Stage, entry: LockEntry | None, graph: Graph, hasher: Hasher)
             if before != now:
                 found.append(Reason(kind, path, before, now))
     gone = sorted(set(entry.deps) - set(stage.deps))
-    found += [Reason("code", path, entry.deps[path], "absent") for path in gone]
+    found += [Reason(_kind(path), path, entry.deps[path], "absent") for path in gone]
     now = hasher.hash(stage.out)
     if entry.outs.get(stage.out) != now:
         found.append(Reason("output", stage.out, entry.outs.get(stage.out, "absent"), now))
     return found
+
+
+def _kind(path: str) -> Kind:
+    """What a path that no stage lists any more was."""
+    return "code" if path.startswith(CODE) else "data"
 
 
 def _parameter_reasons(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Reason]:
