@@ -29,7 +29,7 @@ def _local_store(monkeypatch):
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """A workspace in git whose runs were written, with measurements of one training."""
+    """A workspace in git whose runs were written, with measurements of two stages."""
     folder = write_workspace(tmp_path_factory.mktemp("a workspace"))
     for command in (["init", "-q"], ["add", "dvc.yaml", "dvc.lock"]):
         subprocess.run(["git", *command], cwd=folder, check=True)
@@ -38,6 +38,9 @@ def root(tmp_path_factory):
     out_hash = load_lock(folder)["train@phi-1_5"].out_hash
     file = folder / ".hornbook/measurements/train@phi-1_5.json"
     write_json(file, {**MEASURED, "out_hash": out_hash})
+    out_hash = load_lock(folder)["perplexity@phi-1_5-web"].out_hash
+    written = {"inference": {"ms_per_token": 0.4, "device": "A"}, "out_hash": out_hash}
+    write_json(file.with_name("perplexity@phi-1_5-web.json"), written)
     track(folder)
     return folder
 
@@ -53,10 +56,10 @@ def run_of(root, client, stage):
     return client.get_run(tracked(root)[stage]["run_id"])
 
 
-def test_each_training_evaluation_and_safety_score_has_a_run(root):
+def test_each_training_evaluation_perplexity_and_safety_score_has_a_run(root):
     families = [stage.partition("@")[0] for stage in tracked(root)]
     assert {f: families.count(f) for f in families} == {
-        "train": 3, "evaluate": 12, "toxigen": 3, "red_team": 3
+        "train": 3, "evaluate": 12, "perplexity": 3, "toxigen": 3, "red_team": 3
     }  # fmt: skip
 
 
@@ -80,15 +83,15 @@ def test_models_of_further_seeds_have_runs_with_variant_and_seed(tmp_path):
 
 def test_tracking_again_writes_nothing_even_when_the_index_is_lost(root, client):
     before = tracked(root)
-    assert len(track(root)) == 21
+    assert len(track(root)) == 24
     index = root / ".hornbook/mlflow/index.json"
     kept = index.read_text("utf-8")
     index.unlink()
-    assert len(track(root)) == 21
+    assert len(track(root)) == 24
     assert tracked(root) == before
     assert json.loads(index.read_text("utf-8")) == json.loads(kept)
     experiment = client.get_experiment_by_name("hornbook").experiment_id
-    assert len(client.search_runs([experiment])) == 21
+    assert len(client.search_runs([experiment])) == 24
 
 
 def test_a_run_names_revision_stage_hash_and_variant(root, client):
@@ -132,6 +135,17 @@ def test_an_evaluation_has_every_score_with_its_error_and_reasons_for_the_rest(r
     assert json.loads(run.data.tags["not_run"]) == {"humaneval": REASON}
 
 
+def test_perplexity_has_a_metric_for_each_corpus_and_each_of_its_domains(root, client):
+    run = run_of(root, client, "perplexity@phi-1_5-web")
+    metrics = run.data.metrics
+    assert (metrics["books/perplexity"], metrics["books/perplexity_stderr"]) == (5.5, 0.045)
+    assert metrics["web/science/perplexity"] == 2005.5
+    assert (metrics["web/loss"], metrics["web/science/tokens"]) == (1.5, 12_800)
+    assert "web/science/perplexity_stderr" not in metrics, "of one document there is none"
+    assert run.data.tags["variant"] == "phi-1_5-web"
+    assert metrics["measured/inference/ms_per_token"] == 0.4
+
+
 def test_a_dagster_run_is_named_once(root, client):
     first = track(root, dagster_run_id="run-1", stages=["toxigen@phi-1_5"])
     track(root, dagster_run_id="run-2", stages=["toxigen@phi-1_5"])
@@ -151,7 +165,7 @@ def test_a_half_written_run_is_replaced(root, client):
 def test_nothing_new_costs_no_import_of_mlflow_and_little_time(root):
     code = (
         "import sys; from pathlib import Path; from hornbook.track.runs import track, tracked;"
-        f"root = Path({str(root)!r}); assert len(track(root)) == len(tracked(root)) == 21;"
+        f"root = Path({str(root)!r}); assert len(track(root)) == len(tracked(root)) == 24;"
         "assert not [m for m in ('mlflow', 'pandas', 'torch') if m in sys.modules]"
     )
     before = os.times()
@@ -184,7 +198,7 @@ def test_without_stages_an_artifact_that_is_not_here_is_left_out(root):
     try:
         file.unlink()
         index.unlink()
-        assert len(track(root)) == 20
+        assert len(track(root)) == 23
     finally:
         file.write_text(content)
         index.write_text(kept)
@@ -198,7 +212,7 @@ def test_a_stage_without_a_run_is_refused(root):
 def test_the_command_tells_how_many_are_new(root, monkeypatch, capsys):
     monkeypatch.chdir(root)
     assert main([]) == 0
-    assert capsys.readouterr().out == "21 runs in MLflow, 0 of them new\n"
+    assert capsys.readouterr().out == "24 runs in MLflow, 0 of them new\n"
 
 
 def test_names_have_only_the_characters_that_mlflow_takes():

@@ -175,6 +175,18 @@ def _toxigen(folder: Path) -> _Content:
     )
 
 
+def _perplexity(folder: Path) -> _Content:
+    """Perplexity and loss of each corpus, and of each of its domains under the corpus's name."""
+    read = read_json(folder / "perplexity.json")
+    content = _Content(tags={"variant": read["variant"]})
+    for cell in read["cells"]:
+        place = cell["source"] if cell["domain"] is None else f"{cell['source']}/{cell['domain']}"
+        kept = ("loss", "loss_stderr", "perplexity", "tokens")
+        found = {key: cell[key] for key in kept} | {"perplexity_stderr": cell["stderr"]}
+        content.metrics |= {f"{name(place)}/{key}": v for key, v in numeric(found).items()}
+    return content
+
+
 def _red_team(folder: Path) -> _Content:
     scores = read_json(folder / "scores.json")
     tags = {key: text(scores[key]) for key in ("variant", "judge_model", "judge_about", "outdated")}
@@ -186,6 +198,7 @@ READERS: Mapping[str, Callable[[Path], _Content]] = {
     "train_seed": _of_seed(_train),
     "evaluate": _evaluate,
     "evaluate_seed": _of_seed(_suites),
+    "perplexity": _perplexity,
     "toxigen": _toxigen,
     "toxigen_seed": _of_seed(_toxigen),
     "red_team": _red_team,
