@@ -58,6 +58,8 @@ def run_of(root, **changes):
     perplexity(run)
     found = read_json(run.out / "perplexity.json")
     content = (run.out / "perplexity.json").read_bytes()
+    assert run.measures["inference"]["ms_per_token"] > 0
+    assert not [file for file in run.out.iterdir() if b"ms_per_token" in file.read_bytes()]
     shutil.rmtree(run.pending)
     return found, content
 

@@ -240,6 +240,37 @@ def test_the_command_prints_the_tables_and_what_it_took_here(made, monkeypatch, 
     assert "train@phi-1_5-web " not in shown
 
 
+INFERENCE = {"ms_per_token": 0.3822, "memory_mib": 5.53, "memory_of": "weights and cache",
+             "context_tokens": 128, "dtype": "float32", "attention": "sdpa",
+             "device": "A Processor x 1"}  # fmt: skip
+
+
+def test_table_1_has_what_this_machine_measured_beside_the_papers_figures(
+    made, tables, monkeypatch, capsys
+):
+    from hornbook.lineage.manifest import load_lock
+
+    lock, folder = load_lock(made), made / ".hornbook/measurements"
+    for variant, out_hash in (
+        ("phi-1_5", lock["perplexity@phi-1_5"].out_hash),
+        ("phi-1_5-web", "of other bytes"),
+    ):
+        write_json(folder / f"perplexity@{variant}.json",
+                   {"inference": INFERENCE, "out_hash": out_hash})  # fmt: skip
+    monkeypatch.chdir(made)
+    assert main([]) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "phi-1.5 (paper) 1,500 <3 3.5 30B 150B" in lines
+    assert "phi-1_5 (ours) - 0.382 0.0058 1.8M 2.5M" in lines
+    assert "phi-1_5-web (ours) - - - 2.7M 2.5M" in lines, "measured on other bytes"
+    told = " ".join(lines)
+    assert "A Processor x 1, float32, sdpa attention, context 128" in told
+    assert "phi-1_5-web, phi-1_5-web-only" in told
+    assert "run: hornbook perplexity phi-1_5-web" in told
+    for name in ("tables.json", "tables.md", "tables.csv"):
+        assert "0.3822" not in (made / "artifacts/report/tables" / name).read_text("utf-8")
+
+
 def scores(*values, prefix=""):
     return [ItemScore(f"{prefix}{n}", str(n), value) for n, value in enumerate(values)]
 

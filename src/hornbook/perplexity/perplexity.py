@@ -30,6 +30,7 @@ def perplexity(run: Run) -> None:
     """Write `perplexity.json`: a cell for each source, and one for each of its domains."""
     import torch
 
+    from hornbook.measure.inference import inference
     from hornbook.model.checkpoint import load_model
 
     settings = run.section("perplexity", Perplexity)
@@ -64,6 +65,7 @@ def perplexity(run: Run) -> None:
         perplexity={c["source"]: c["perplexity"] for c in found if c["domain"] is None},
     )
     run.expect("cells", _frame(found), settings.expectations, "cell")
+    run.measure(inference=inference(model))
 
 
 def spread(count: int, most: int | None) -> "NDArray[np.int64]":

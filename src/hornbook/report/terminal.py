@@ -1,7 +1,6 @@
 """The benchmark table for people at a terminal: `hornbook table`."""
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,8 +9,16 @@ from typing import Any
 
 from hornbook.artifacts import read_json
 from hornbook.errors import ArtifactError
-from hornbook.lineage.manifest import load_graph, load_lock
+from hornbook.lineage.manifest import load_graph
 from hornbook.report.assemble import reasons
+from hornbook.report.measured import (
+    TRAINING,
+    WRITING,
+    Measured,
+    how_measured,
+    measured_here,
+    with_inference,
+)
 from hornbook.report.perplexity import cell_text, row_name
 from hornbook.report.safety import auc_text, score_text
 from hornbook.report.wording import (
@@ -29,25 +36,31 @@ from hornbook.report.wording import (
     signed,
     task_name,
 )
-from hornbook.stage import measurements_file
 
 WIDTH = 100
 
 
-def render(tables: Mapping[str, Any]) -> str:
-    """Tables 2 to 4 for our variants and the micro-suites, as text of fixed width."""
+def render(tables: Mapping[str, Any], measured: Measured | None = None) -> str:
+    """Tables 1 to 4 for our variants and the micro-suites, as text of fixed width.
+
+    `measured` is what this machine measured, by stage; without it there is no Table 1.
+    """
+    names = [row["variant"] for row in tables["variants"]]
     parts: list[str] = []
     for name, table in tables["tables"].items():
+        title = f"Table {name.removeprefix('table')}  {table['title']}: {table['caption']}"
         if table["unit"] != "mixed":
-            title = f"Table {name.removeprefix('table')}  {table['title']}: {table['caption']}"
             parts += [title, _paper_table(table)]
+        elif measured is not None:
+            told = fill(how_measured(measured, names), WIDTH, initial_indent="  ",
+                        subsequent_indent="  ")  # fmt: skip
+            parts += [title, f"{_paper_table(with_inference(table, measured))}{told}\n"]
     parts += [
         fill(tables["notes"][name], WIDTH)
         for name in ("tables", "clean", "seeds")
         if name in tables["notes"]
     ]
     parts += ["\nMicro-suites (* = above its floor)"]
-    names = [row["variant"] for row in tables["variants"]]
     parts.append(_tasks(tables["micro"], names))
     if tables["perplexity"]:
         parts += [
@@ -90,7 +103,7 @@ def _paper_table(table: Mapping[str, Any]) -> str:
         write = our_text if is_ours else paper_text
         texts = [write(row["cells"][c["key"]], table["unit"]) for c in table["columns"]]
         rows.append([f"{row['label']} ({'ours' if is_ours else 'paper'})", *texts])
-        if is_ours:
+        if is_ours and table["unit"] != "mixed":
             cells = [row["cells"][c["key"]] for c in table["columns"]]
             rows.append(["  clean items", *(clean_text(cell, table["unit"]) for cell in cells)])
     return align(rows)
@@ -167,20 +180,13 @@ def _by_seed(rows: Sequence[Mapping[str, Any]], variants: Sequence[str]) -> str:
     return align([["", *variants], *lines])
 
 
-def costs(root: Path) -> str:
-    """What training took here, for artifacts whose bytes were measured on this machine."""
-    lock = load_lock(root)
+def costs(measured: Measured) -> str:
+    """What training took here, by stage."""
     rows = [["", "seconds", "CPU seconds", "tokens/s", "artifact"]]
-    for name, stage in load_graph(root).stages.items():
-        file = measurements_file(root, name)
-        if stage.family not in {"train", "train_seed"} or name not in lock or not file.exists():
-            continue
-        measured = json.loads(file.read_text("utf-8"))
-        if measured.get("out_hash") != lock[name].out_hash:
-            continue
-        took = (measured.get(key) for key in ("seconds", "cpu_seconds", "tokens_per_second"))
+    for name, one in measured.items():
+        took = (one.get(key) for key in ("seconds", "cpu_seconds", "tokens_per_second"))
         texts = [ABSENT if value is None else amount(value) for value in took]
-        rows.append([name, *texts, short(lock[name].out_hash)])
+        rows.append([name, *texts, short(one["artifact"])])
     return f"Measured here\n{align(rows)}" if len(rows) > 1 else ""
 
 
@@ -210,7 +216,11 @@ def show(root: Path) -> None:
             f"run: hornbook run benchmark_tables"
         )
     plots = root / stages["toxigen_plots"].out / "scores.json"
-    parts = [render(tables), safety(read_json(plots)) if plots.exists() else "", costs(root)]
+    parts = [
+        render(tables, measured_here(root, WRITING)),
+        safety(read_json(plots)) if plots.exists() else "",
+        costs(measured_here(root, TRAINING)),
+    ]
     text = "\n".join(part for part in parts if part)
     encoding = sys.stdout.encoding or "ascii"
     sys.stdout.write(text.encode(encoding, "replace").decode(encoding))

@@ -1,7 +1,6 @@
 """What the device can do, measured, and what a run used of it."""
 
 import ctypes
-import platform
 import resource
 import time
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 
 from hornbook.artifacts import read_json, write_json
 from hornbook.errors import ArtifactError, ConfigError
+from hornbook.measure.device import product_name
 from hornbook.model.config import Model
 from hornbook.model.phi import Phi
 from hornbook.train.config import Train
@@ -34,12 +34,7 @@ def step_flops_per_token(shape: Model, vocab_size: int) -> int:
 
 def device_name(settings: Train) -> str:
     """The product name of what a rank computes on."""
-    if settings.device == "cuda":
-        return torch.cuda.get_device_name()
-    file = Path("/proc/cpuinfo")
-    lines = file.read_text("utf-8").splitlines() if file.exists() else []
-    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.machine()} x {settings.threads}"
+    return product_name(settings.device, settings.threads)
 
 
 def matmul_peak(settings: Train, known: Path) -> float:

@@ -1,0 +1,1 @@
+"""What work takes on the device at hand; no artifact holds any of it."""
