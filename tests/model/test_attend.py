@@ -5,12 +5,17 @@ import math
 import pytest
 import torch
 
-from hornbook.model import phi
+from hornbook.model import causal, phi
+
+
+def cut(monkeypatch, queries):
+    for module in (phi, causal):
+        monkeypatch.setattr(module, "QUERIES_AT_ONCE", queries)
 
 
 @pytest.mark.parametrize("tokens", [15, 16, 17, 50])
 def test_blocks_of_queries_give_what_the_kernel_gives_and_its_gradients(monkeypatch, tokens):
-    monkeypatch.setattr(phi, "_QUERIES_AT_ONCE", 16)
+    cut(monkeypatch, 16)
     generator = torch.Generator().manual_seed(tokens)
     given = [torch.randn(2, 3, tokens, 8, generator=generator) for _ in range(3)]
     mask = torch.full((tokens, tokens), -math.inf).triu_(1)
@@ -20,13 +25,13 @@ def test_blocks_of_queries_give_what_the_kernel_gives_and_its_gradients(monkeypa
         inputs = [x.clone().requires_grad_() for x in given]
         mixed = phi.attend(*inputs, one, attention)
         (mixed * weights).sum().backward()
-        found.append([mixed, *(x.grad for x in inputs)])
+        found.append([mixed, *(x.grad for x in inputs), phi.attend(*given, one, attention)])
     for mine, peer in zip(*found, strict=True):
         torch.testing.assert_close(mine, peer, rtol=1e-5, atol=1e-5)
 
 
 def test_keys_of_a_cache_are_not_cut_into_blocks(monkeypatch):
-    monkeypatch.setattr(phi, "_QUERIES_AT_ONCE", 2)
+    cut(monkeypatch, 2)
     generator = torch.Generator().manual_seed(0)
     q, k, v = (torch.randn(1, 2, n, 4, generator=generator) for n in (5, 9, 9))
     mask = torch.full((9, 9), -math.inf).triu_(1)[4:]

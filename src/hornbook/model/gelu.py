@@ -9,6 +9,8 @@ from torch.nn import functional as F  # noqa: N812 - the name all torch code use
 
 # 0.5 * (1 + tanh(z)) is sigmoid(2 z)
 _SLOPE, _CUBIC = 2 * math.sqrt(2 / math.pi), 0.044715
+# as tensors, for sums with a factor in one pass
+_AT_ZERO, _LESS = torch.tensor(_SLOPE), torch.tensor(-2 * _SLOPE)
 _AT_ONCE = 1 << 17  # numbers, whose intermediate values stay in the cache of a core
 
 
@@ -34,13 +36,14 @@ class Gelu(torch.autograd.Function):
         parts = (one.view(-1).split(_AT_ONCE) for one in (x, value, derivative))
         for some, made, slopes in zip(*parts, strict=True):
             wide = some.float()
-            slope = (wide * wide).mul_(_SLOPE * _CUBIC).add_(_SLOPE)
+            square = wide * wide
+            slope = torch.add(_AT_ZERO, square, alpha=_SLOPE * _CUBIC, out=square)
             gate = (slope * wide).sigmoid_()
             product = wide.mul_(gate)
             made.copy_(product)
             # of gate: gate (1 - gate) (3 slope - 2 SLOPE), times x
             rest = torch.addcmul(product, product, gate, value=-1)
-            slopes.copy_(gate.addcmul_(rest, slope.mul_(3).sub_(2 * _SLOPE)))
+            slopes.copy_(gate.addcmul_(rest, torch.add(_LESS, slope, alpha=3, out=slope)))
         ctx.save_for_backward(derivative)
         return value
 

@@ -12,15 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name all torch code uses
 
+from hornbook.model.causal import QUERIES_AT_ONCE, causal
 from hornbook.model.config import Model
 from hornbook.model.gelu import gelu
 from hornbook.model.linear import Linear, can_pack
 from hornbook.seeds import integer
 
 Attention = Literal["explicit", "sdpa", "flash"]
-
-
-_QUERIES_AT_ONCE = 256  # of explicit attention; measured on a CPU with AVX512-BF16
 
 
 class KVCache:
@@ -174,17 +172,10 @@ def attend(
         is_causal = mask.dim() == 2 and queries == keys
         mask = mask.expand(rows, heads, queries, keys).flatten(0, 1) if mask.dim() == 4 else mask
         q, k, v = (x.reshape(rows * heads, -1, channels) for x in (q_BNTH, k_BNSH, v_BNSH))
-        if not is_causal or queries <= _QUERIES_AT_ONCE:
-            mixed = _explicit(q, k, v, mask)
+        if is_causal and queries > QUERIES_AT_ONCE:
+            mixed = causal(q, k, v, mask)
         else:
-            # what no query of a block sees is not computed: at 1,024 that is 3 parts of 8
-            ends = [*range(_QUERIES_AT_ONCE, queries, _QUERIES_AT_ONCE), queries]
-            starts = [0, *ends[:-1]]
-            blocks = [
-                _explicit(q[:, a:b], k[:, :b], v[:, :b], mask[a:b, :b])
-                for a, b in zip(starts, ends, strict=True)
-            ]
-            mixed = torch.cat(blocks, 1)
+            mixed = _explicit(q, k, v, mask)
         return mixed.view(rows, heads, queries, channels).transpose(1, 2)
     if attention == "flash" and mask is None:
         from flash_attn import flash_attn_func  # pyright: ignore[reportMissingImports]
