@@ -59,7 +59,12 @@ def test_the_paper_on_four_machines():
     ("overrides", "nodes", "message"),
     [
         ([], 2, r"train\.engine=torch is one process; add train\.engine=deepspeed"),
-        (["scale=paper"], 5, r"train\.ranks=32 cannot be spread over --nodes 5 .*ranks=35,"),
+        (
+            ["scale=paper"],
+            5,
+            r"ranks=32 cannot be spread over --nodes 5 .*take --nodes 4: no multiple",
+        ),
+        (["scale=paper"], 64, r"--nodes 64 .*take --nodes 32, or add train\.ranks=64$"),
     ],
 )
 def test_what_cannot_be_spread_is_refused(overrides, nodes, message):

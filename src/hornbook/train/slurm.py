@@ -1,7 +1,6 @@
 """`hornbook train slurm`: the batch script of one training, which survives the end of its time."""
 
 import argparse
-import math
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -87,8 +86,8 @@ def script(
         )
     if ranks % nodes:
         raise ConfigError(
-            f"train.ranks={ranks} cannot be spread over --nodes {nodes} machines evenly; add "
-            f"train.ranks={math.ceil(ranks / nodes) * nodes}, or take another number of machines"
+            f"train.ranks={ranks} cannot be spread over --nodes {nodes} machines evenly; "
+            f"{_remedy(ranks, nodes, train)}"
         )
     each = ranks // nodes
     asked = dict(directives)
@@ -115,6 +114,21 @@ def script(
         torchrun=" \\\n    ".join(_wrapped(command)),
         written_by=written_by,
     )
+
+
+def _remedy(ranks: int, nodes: int, train: Mapping[str, Any]) -> str:
+    """A number of machines that divides the ranks, and ranks that divide the batch as well."""
+    machines = min((n for n in range(1, ranks + 1) if ranks % n == 0), key=lambda n: abs(n - nodes))
+    passes = int(train["batch_sequences"]) // int(train["micro_sequences"])
+    fitting = [n for n in range(nodes, passes + 1, nodes) if passes % n == 0]
+    if not fitting:
+        return (
+            f"take --nodes {machines}: no multiple of {nodes} ranks divides the {passes:,} passes "
+            f"of a batch (train.batch_sequences={train['batch_sequences']}, "
+            f"train.micro_sequences={train['micro_sequences']})"
+        )
+    nearest = min(fitting, key=lambda n: abs(n - ranks))
+    return f"take --nodes {machines}, or add train.ranks={nearest}"
 
 
 def _wrapped(words: Sequence[str]) -> list[str]:
