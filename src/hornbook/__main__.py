@@ -38,6 +38,10 @@ COMMANDS = {
 # second words that ask about a stage instead of running it
 ABOUT = {
     "train plan": ("hornbook.plan.command", "what training will need: memory, hours, disk"),
+    "evaluate tasks": (
+        "hornbook.evaluate.task_files",
+        "the benchmarks as task files and items for lm_eval itself",
+    ),
     "train slurm": ("hornbook.train.slurm", "the batch script of a training on a cluster"),
 }
 
@@ -61,7 +65,7 @@ def usage() -> str:
     from hornbook.stages import STAGES
 
     known = {**COMMANDS, **ABOUT}
-    commands = "\n".join(f"  {name:<12}{what}" for name, (_, what) in known.items())
+    commands = "\n".join(f"  {name:<15}{what}" for name, (_, what) in known.items())
     return USAGE.format(
         commands=commands,
         stages=fill(", ".join(STAGES), 92, initial_indent="  ", subsequent_indent="  "),

@@ -38,22 +38,31 @@ def build(name: str, settings: Evaluate, benchmarks: Path) -> dict[str, Any]:
     os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}  # nobody is called unasked
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     splits = load(name, benchmarks)
-    file = OUR_TASKS / f"{_own(name)}.yaml"
-    if file.exists():
+    file = own_file(name)
+    if file:
         tasks = {name: _own_task(name, file, splits)}
     else:
         tasks = {
-            task: _registered(_manager(), task, _changed(name, part))
-            for task, part in _parts(name, splits).items()
+            task: _registered(
+                _manager(), task, {"custom_dataset": _datasets(part), **changed(name, part)}
+            )
+            for task, part in parts(name, splits).items()
         }
     for task in tasks.values():
         task.set_fewshot_seed(settings.seed)
     return tasks
 
 
-def _own(name: str) -> str:
+def own_file(name: str) -> Path | None:
+    """Our task file of a benchmark; None where lm-eval has the task."""
     is_choice = name.startswith("micro_") and name != "micro_cloze"
-    return "micro_choice" if is_choice else name
+    file = OUR_TASKS / f"{'micro_choice' if is_choice else name}.yaml"
+    return file if file.exists() else None
+
+
+def registered_file(task: str) -> Path:
+    """The file of a task of lm-eval's own."""
+    return Path(_manager()._entry(task).yaml_path)  # noqa: SLF001
 
 
 def _own_task(name: str, file: Path, splits: Splits) -> Any:  # noqa: ANN401 - untyped
@@ -71,25 +80,27 @@ def _datasets(splits: Splits) -> Any:  # noqa: ANN401 - what lm-eval calls for i
     return lambda **_: data
 
 
-def _parts(name: str, splits: Splits) -> dict[str, Splits]:
+def parts(name: str, splits: Splits) -> dict[str, Splits]:
     """The items of each of lm-eval's tasks that a benchmark consists of."""
     if name in BY_METRIC:
         return dict.fromkeys(BY_METRIC[name], splits)
     if name not in OF_SUBJECTS:
         return {HARNESS_NAMES.get(name, name): splits}
-    parts: dict[str, Splits] = {}
+    found: dict[str, Splits] = {}
     for split, rows in splits.items():
         for row in rows:
-            parts.setdefault(task_of(name, row), {}).setdefault(split, []).append(row)
-    return dict(sorted(parts.items()))
+            found.setdefault(task_of(name, row), {}).setdefault(split, []).append(row)
+    return dict(sorted(found.items()))
 
 
-def _changed(name: str, splits: Splits) -> dict[str, Any]:
-    changed: dict[str, Any] = {"custom_dataset": _datasets(splits)}
-    changed |= {f"{s}_split": None for s in ("training", "validation", "test") if s not in splits}
+def changed(name: str, splits: Splits) -> dict[str, Any]:
+    """What is other than in lm-eval's file of the task, besides where items come from."""
+    found: dict[str, Any] = {
+        f"{s}_split": None for s in ("training", "validation", "test") if s not in splits
+    }
     if name == "mmlu":
-        changed["num_fewshot"] = 2  # the paper's protocol, Table 3
-    return changed
+        found["num_fewshot"] = 2  # the paper's protocol, Table 3
+    return found
 
 
 @cache
@@ -100,10 +111,10 @@ def _manager() -> Any:  # noqa: ANN401 - untyped
     return TaskManager()
 
 
-def _registered(manager: Any, task: str, changed: Mapping[str, Any]) -> Any:  # noqa: ANN401 - untyped
+def _registered(manager: Any, task: str, overrides: Mapping[str, Any]) -> Any:  # noqa: ANN401 - untyped
     """A task of lm-eval's own with other items; its public `load` takes a mapping as a new task."""
     entry = manager._entry(task)  # noqa: SLF001
-    return manager._factory.build(entry, overrides=dict(changed), registry=manager._index)  # noqa: SLF001
+    return manager._factory.build(entry, overrides=dict(overrides), registry=manager._index)  # noqa: SLF001
 
 
 class _Item(NamedTuple):

@@ -127,15 +127,19 @@ class HornbookLM(TemplateLM):
         requests: list[Instance],
         disable_tqdm: bool = False,  # noqa: ARG002
     ) -> list[float]:
-        """Log-likelihood of whole texts, in windows of the context, each token scored once."""
+        """Log-likelihood of whole texts, each token scored once, as lm-eval's HFLM cuts them.
+
+        Each window but the first is a full context, of which the last one scores its end only.
+        """
         totals: list[float] = []
         prefixes = Prefix(self.model)
         for request in requests:
-            ids = [self.eot_token_id, *self.encoder.encode(request.args[0])]
+            ids = (self.eot_token_id, *self.encoder.encode(request.args[0]))
+            last = len(ids) - 1
             parts = [
-                Row((window[0],), (window[1:],))
-                for start in range(0, len(ids) - 1, self.context)
-                if (window := tuple(ids[start : start + self.context + 1]))
+                Row(ids[max(0, end - self.context) : start + 1], (ids[start + 1 : end + 1],))
+                for start in range(0, last, self.context)
+                for end in (min(start + self.context, last),)
             ]
             total = 0.0
             for first in range(0, len(parts), self.rows):
