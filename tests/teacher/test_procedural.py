@@ -14,12 +14,15 @@ from pydantic import TypeAdapter
 
 from hornbook.books.config import Corpus
 from hornbook.books.quality import Answered, judge
+from hornbook.report.overlap import ItemScore
+from hornbook.report.paired import Settings, differences
 from hornbook.runtime import load_runtime
 from hornbook.teacher import micro
 from hornbook.teacher.client import open_client
 from hornbook.teacher.config import Teacher
-from hornbook.teacher.domains import WRITERS
+from hornbook.teacher.domains import WRITERS, is_left_out
 from hornbook.teacher.endpoints import endpoints
+from hornbook.teacher.knowledge import facts
 from hornbook.teacher.passages import STYLES, write
 from hornbook.teacher.procedural import complete
 from hornbook.teacher.proposing import topics_of
@@ -59,6 +62,59 @@ def test_no_textbook_states_what_a_micro_suite_asks():
                 assert item["context"] + item["choices"][item["answer"]] not in books
             elif "canonical" in item:
                 assert item["prompt"] + item["canonical"] not in books
+
+
+def of_everyone(task: str, score: float) -> dict[int, list[ItemScore]]:
+    return {0: [ItemScore(i["id"], i["cluster"], score) for i in micro.items(task, 0)]}
+
+
+@pytest.mark.parametrize("task", sorted(micro.SUITES))
+def test_a_suite_has_families_enough_to_show_a_difference_among_all_comparisons(task):
+    settings = Settings(significance=0.05, flips=10_000, seed=0)
+    alike = {f"other_{n}": {"a": of_everyone(task, 1.0), "b": of_everyone(task, 1.0),
+                            "c": of_everyone(task, 1.0)} for n in range(8)}  # fmt: skip
+    apart = {"a": of_everyone(task, 1.0), "b": of_everyone(task, 0.0), "c": of_everyone(task, 1.0)}
+    answers = {(name, "acc"): by for name, by in ({task: apart} | alike).items()}
+    found = [one for one in differences(answers, settings) if one.task == task]
+    assert {(one.variant, one.other): one.differs for one in found} == {
+        ("a", "b"): True, ("a", "c"): False, ("b", "c"): True
+    }  # fmt: skip
+    assert len({item["cluster"] for item in micro.items(task, 0)}) >= 12
+
+
+def test_families_of_what_is_written_differ_in_form_and_not_in_their_facts_alone():
+    fact = facts()
+    stories = {f"{row['story']} {row['ask']}" for row in fact["arithmetic"]}
+    plain = {re.sub(r"\W+|\{\w+\}", " ", story) for story in stories}
+    assert len(plain) == len(fact["arithmetic"]) >= 12
+    frames = [frame for one in micro.FRAMES.values() for frame in one]
+    assert len({frame.replace("{0}", "").replace("{1}", "") for frame in frames}) == len(frames)
+    sentences = {(row["relation"], row["if_first"]) for row in fact["pronouns"]}
+    assert len(sentences) == len({row["big"] for row in fact["pronouns"]}) >= 12
+
+
+def test_both_versions_of_a_pronoun_are_asked_and_in_different_frames():
+    items = micro.items("micro_pronoun", 0)
+    for big in {item["cluster"] for item in items}:
+        one, other = (item for item in items if item["cluster"] == big)
+        right = {item["choices"][item["answer"]] for item in (one, other)}
+        assert right == set(one["choices"]) == set(other["choices"])
+        frames = {re.sub(r"The .* because .*?\.", "", item["context"]) for item in (one, other)}
+        assert len(frames) == 2, big
+
+
+def test_textbooks_leave_out_one_version_of_some_sentences_and_never_both():
+    rows = facts()["pronouns"]
+    left = {row["big"]: [is_left_out(row["big"], first=one) for one in (True, False)]
+            for row in rows}  # fmt: skip
+    assert not [big for big, versions in left.items() if all(versions)]
+    assert 3 <= sum(any(versions) for versions in left.values()) < len(rows) / 2
+    books = " ".join(write(fields("pronouns", "textbook", v) | {"topic": row["big"]}, 0)
+                     for row in rows for v in range(12))  # fmt: skip
+    for row in rows:
+        for is_out, why in zip(left[row["big"]], (row["if_first"], row["if_second"]), strict=True):
+            told = f"{row['relation']} the {row['small']} because {why}"
+            assert (told in books) is not is_out, told
 
 
 @pytest.mark.parametrize("task", ["micro_functions", "micro_arithmetic"])

@@ -97,18 +97,27 @@ def mind(rng: random.Random) -> Iterator[Item]:
                 yield choice(rng, f"{thing}/{here}", context, f" {here}.", [f" {there}."])
 
 
+MEANS = (  # none of these follows its sentence in a textbook
+    "{0} So it means the",
+    "{0} What does it mean? It means the",
+    "Read this: {0} It is the",
+    "{0} The small word it stands for the",
+)
+
+
 def pronoun(rng: random.Random) -> Iterator[Item]:
-    """What `it` means in the version of a sentence that was kept back."""
-    for row in facts()["pronouns"]:
+    """What `it` means in both versions of a sentence, each in a frame of its own.
+
+    Of some sentences the textbooks have one version only, so that knowing it misleads.
+    """
+    for number, row in enumerate(facts()["pronouns"]):
         for first in (True, False):
             why = row["if_first"] if first else row["if_second"]
             meant, other = (row["big"], row["small"]) if first else (row["small"], row["big"])
-            for start in ("Here it means the", "It is the"):
-                context = (
-                    f"The {row['big']} {row['relation']} the {row['small']} because {why}. {start}"
-                )
-                if is_held_out("pronoun", row["big"], first) or is_held_out(row["big"], start):
-                    yield choice(rng, row["big"], context, f" {meant}.", [f" {other}."])
+            sentence = f"The {row['big']} {row['relation']} the {row['small']} because {why}."
+            # the frames of a sentence's two versions differ, and each frame has both
+            frame = MEANS[(number + 2 * first + number // 2) % len(MEANS)]
+            yield choice(rng, row["big"], frame.format(sentence), f" {meant}.", [f" {other}."])
 
 
 def functions(_: random.Random) -> Iterator[Item]:
@@ -135,7 +144,7 @@ def arithmetic(rng: random.Random) -> Iterator[Item]:
             if is_held_out("arithmetic", row["op"], x, y):
                 prompt = f'"""{word_problem(rng, row, (x, y))}"""\ndef solve():'
                 yield {
-                    "cluster": f"{row['op']}/{row['story'][:20]}",
+                    "cluster": f"{row['op']}/{row['story']}",
                     "prompt": prompt,
                     "entry_point": "solve",
                     "tests": [f"assert solve() == {COMPUTE[row['op']](x, y)}"],
@@ -143,20 +152,44 @@ def arithmetic(rng: random.Random) -> Iterator[Item]:
                 }
 
 
-def cloze(rng: random.Random) -> Iterator[Item]:
-    """Facts asked for in a frame of another style."""
+# {0} is what is asked about, {1} another of its kind
+FRAMES = {
+    "capitals": (
+        "{0} has a capital. The capital of {0} is",
+        "Somebody asks: what is the capital of {0}? The answer is",
+        "A stranger looks at a map of {0} and finds",
+        "Far away from {1}, the capital of {0} is",
+    ),
+    "colors": (
+        "One more thing to know: {0} is",
+        "What is the color of {0}? We know that {0} is",
+        "Things to know about {1} and {0}: {0} is",
+    ),
+    "opposites": (
+        "What is the opposite of {0}? The opposite of {0} is",
+        "One word is {0}, another is {1}. The opposite of {0} is",
+        "Not the same as {0}, no: the opposite of {0} is",
+    ),
+    "physical": (
+        "We wait and see. When {0},",
+        "What happens when {0}? We see that",
+        "Tell us what happens when {0}. Answer:",
+        "Nobody is surprised: every time {0},",
+    ),
+}
+
+
+def cloze(_: random.Random) -> Iterator[Item]:
+    """Each fact asked for once, in one of several frames that no textbook has."""
     fact = facts()
-    frames = {
-        "capitals": "{0} has a capital. The capital of {0} is",
-        "colors": "Look at it: {0} is",
-        "opposites": "What is the opposite of {0}? The opposite of {0} is",
-    }
-    for kind, frame in frames.items():
-        for name, answer in fact[kind].items():
-            yield {"cluster": kind, "prompt": frame.format(name), "answer": answer}
-    for thing in rng.sample(fact["physical"], len(fact["physical"])):
-        prompt = f"We wait and see. When {thing['cause']},"
-        yield {"cluster": "physical", "prompt": prompt, "answer": thing["effect"]}
+    physical = {one["cause"]: one["effect"] for one in fact["physical"]}
+    for kind, frames in FRAMES.items():
+        known = physical if kind == "physical" else fact[kind]
+        names = list(known)
+        for number, (name, answer) in enumerate(known.items()):
+            frame = frames[number % len(frames)]
+            prompt = frame.format(name, names[number - 1])
+            yield {"cluster": f"{kind}/{frame}", "prompt": prompt, "answer": answer}
 
 
 SUITES: dict[str, Callable[[random.Random], Iterator[Item]]] = {
