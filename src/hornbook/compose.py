@@ -12,6 +12,7 @@ import yaml
 
 from hornbook.artifacts import write_json, write_text
 from hornbook.errors import ConfigError
+from hornbook.lineage.compared import compared
 from hornbook.lineage.further_seeds import further_seeds
 
 _RUNTIME = "runtime"
@@ -60,6 +61,7 @@ def compose(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     _validate(root, values, choices)
     values["seeds"] = sorted(values["seeds"])
     values["further_seeds"] = further_seeds(root, values["seeds"])
+    values["compared"] = compared(root, values["models"]["compare"])
     if values["code"]["corpus"]["installed"]:
         from hornbook.code.installed import pinned
 

@@ -14,3 +14,11 @@ class Expectation:
 
     type: str
     kwargs: dict[str, Any]
+
+
+@dataclass(frozen=True, config=STRICT)
+class ComparedModel:
+    """A model of `models.compare`, found."""
+
+    folder: str
+    hub: str | None  # NAME@COMMIT where it is of the Hugging Face hub

@@ -1,5 +1,6 @@
 """The schema of all that is identity: one section per noun, no defaults, unknown keys refused."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
@@ -10,7 +11,7 @@ from hornbook.clean.config import Clean
 from hornbook.code.config import Code
 from hornbook.config import STRICT
 from hornbook.evaluate.config import Evaluate
-from hornbook.lineage.further_seeds import problem
+from hornbook.lineage import compared, further_seeds
 from hornbook.mixture.config import Mixture
 from hornbook.model.config import Model
 from hornbook.perplexity.config import Perplexity
@@ -25,12 +26,26 @@ from hornbook.web.config import Web
 
 
 def _is_list_of_seeds(value: Any) -> Any:  # noqa: ANN401 - whatever was given
-    if found := problem(value):
+    if found := further_seeds.problem(value):
+        raise ValueError(found)
+    return value
+
+
+def _is_list_of_models(value: Any) -> Any:  # noqa: ANN401 - whatever was given
+    if found := compared.problem(value):
         raise ValueError(found)
     return value
 
 
 Seeds = Annotated[tuple[int, ...], BeforeValidator(_is_list_of_seeds)]
+Compare = Annotated[tuple[str | Mapping[str, str], ...], BeforeValidator(_is_list_of_models)]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Models:
+    """Models that were not trained here."""
+
+    compare: Compare  # rows of the tables beside our variants
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -51,6 +66,7 @@ class Params:
     """One experiment."""
 
     seeds: Seeds  # of training; each variant is trained once from each
+    models: Models
     data: Data
     environment: dict[str, str]  # versions from requirements.lock, by package
     teacher: Teacher

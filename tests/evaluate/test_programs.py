@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from hornbook.compose import compose
 from hornbook.errors import ConfigError
 from hornbook.evaluate.config import Evaluate
-from hornbook.evaluate.greedy import Draw, Job, _Tokens
+from hornbook.evaluate.greedy import Draw, Job, Tokens
 from hornbook.evaluate.programs import definition, pass_at, run_programs_task
 from hornbook.train.resolve import resolve
 from tests.conftest import ROOT
@@ -69,7 +69,7 @@ def test_tokens_are_drawn_as_often_as_they_are_likely():
         tokens = 3
 
     jobs = [Job([1], [], Draw(seed, 2.0)) for seed in range(4000)]
-    tokens = _Tokens(jobs, 3, Three(), torch.device("cpu"))
+    tokens = Tokens(jobs, 3, Three(), torch.device("cpu"))
     logits = torch.tensor([[2.0, -1e9, 0.0, 50.0]]).repeat(4000, 1)  # the last is no token
     expected = [np.e / (np.e + 1), 0.0, 1 / (np.e + 1)]
     for step in range(3):

@@ -10,7 +10,7 @@ from hornbook.evaluate.scoring import Cell, Scored
 from hornbook.stage import Run
 
 if TYPE_CHECKING:
-    from hornbook.evaluate.lm import HornbookLM
+    from hornbook.evaluate.lm import LM
     from hornbook.progress import Progress
 
 NO_TASKS = (
@@ -39,7 +39,7 @@ def tasks_of(settings: Evaluate, suite: str) -> list[str]:
 
 
 def run_suite(
-    run: Run, suite: str, lm: "HornbookLM", settings: Evaluate, progress: "Progress"
+    run: Run, suite: str, lm: "LM", settings: Evaluate, progress: "Progress"
 ) -> tuple[list[Cell], list[Scored]]:
     """The cells of a suite and the items behind them."""
     benchmarks = run.input(run.section("data.benchmarks", str))
@@ -61,7 +61,7 @@ def run_suite(
 
 
 def _one(
-    suite: str, task: str, lm: "HornbookLM", settings: Evaluate, benchmarks: Path, workers: int
+    suite: str, task: str, lm: "LM", settings: Evaluate, benchmarks: Path, workers: int
 ) -> tuple[list[Cell], list[Scored]]:
     if suite == "code":
         from hornbook.evaluate.programs import run_programs_task

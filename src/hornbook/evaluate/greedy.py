@@ -5,14 +5,24 @@ V vocabulary.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from hornbook.model.phi import KVCache, Phi
-from hornbook.tokens.encoder import Encoder
+
+
+class Codec(Protocol):
+    """What turns text into ids and back: our encoder, or a checkpoint's own tokenizer."""
+
+    @property
+    def eos(self) -> int: ...  # noqa: D102 - as our encoder names them
+    @property
+    def tokens(self) -> int: ...  # noqa: D102
+    def encode(self, text: str, /) -> list[int]: ...  # noqa: D102
+    def decode(self, ids: Sequence[int], /) -> str: ...  # noqa: D102
 
 
 class Draw(NamedTuple):
@@ -30,11 +40,11 @@ class Job(NamedTuple):
     draw: Draw | None = None
 
 
-class _Tokens:
+class Tokens:
     """The next token of each row. A row's draws depend on its own stream and step alone."""
 
     def __init__(
-        self, jobs: Sequence[Job], steps: int, encoder: Encoder, place: torch.device
+        self, jobs: Sequence[Job], steps: int, encoder: Codec, place: torch.device
     ) -> None:
         drawn = [job.draw for job in jobs if job.draw]
         assert len(drawn) in {0, len(jobs)}, "a batch is drawn or greedy"
@@ -60,10 +70,10 @@ class _Tokens:
         return found_B.clamp_max(self._known - 1)
 
 
-class _Text:
+class Text:
     """What was written to one prompt so far."""
 
-    def __init__(self, place: int, stops: Sequence[str], encoder: Encoder) -> None:
+    def __init__(self, place: int, stops: Sequence[str], encoder: Codec) -> None:
         self.place = place
         self.ids: list[int] = []
         self.end: str | None = None
@@ -89,7 +99,7 @@ class _Text:
 
 
 @torch.inference_mode()
-def write(model: Phi, jobs: Sequence[Job], encoder: Encoder, new_tokens: int) -> list[str]:
+def write(model: Phi, jobs: Sequence[Job], encoder: Codec, new_tokens: int) -> list[str]:
     """Token after token, until a stop string, the end of text or the limits.
 
     A text that has ended leaves the batch. Prompts that are shorter than the longest are padded on
@@ -107,9 +117,9 @@ def write(model: Phi, jobs: Sequence[Job], encoder: Encoder, new_tokens: int) ->
     )
     pads_B = torch.tensor(padding, device=weights.device) if any(padding) else None
     x_BTD = model.hidden(ids_BT.to(weights.device), cache, **_places(pads_B, 0, longest))
-    tokens = _Tokens(jobs, max(1, slots - longest), encoder, weights.device)
+    tokens = Tokens(jobs, max(1, slots - longest), encoder, weights.device)
     next_B = tokens.next(model.head(x_BTD[:, -1]), range(len(jobs)), 0)
-    texts = [_Text(place, job.stops, encoder) for place, job in enumerate(jobs)]
+    texts = [Text(place, job.stops, encoder) for place, job in enumerate(jobs)]
     done: dict[int, str] = {}
     for step in range(slots - longest):
         for text, token in zip(texts, next_B.tolist(), strict=True):

@@ -15,7 +15,7 @@ from hornbook.evaluate import squad
 from hornbook.evaluate.config import Evaluate
 from hornbook.evaluate.floors import Question, blind, blind_scores, guess, question_of
 from hornbook.evaluate.items import Splits, load, passage_name
-from hornbook.evaluate.lm import HornbookLM, tokens_of
+from hornbook.evaluate.lm import LM, tokens_of
 from hornbook.evaluate.scoring import Cell, Scored, make_cell
 from hornbook.evaluate.texts import HARNESS_NAMES, OF_SUBJECTS, task_of
 
@@ -128,7 +128,7 @@ class _Item(NamedTuple):
 
 
 def run_task(
-    name: str, lm: HornbookLM, settings: Evaluate, benchmarks: Path
+    name: str, lm: LM, settings: Evaluate, benchmarks: Path
 ) -> tuple[list[Cell], list[Scored]]:
     """The cells of a benchmark, one for each metric, and its items' scores by each.
 
@@ -221,7 +221,7 @@ def _scores(sample: Mapping[str, Any], renamed: str | None, where: str) -> dict[
     return {metric: min(max(score, 0.0), 1.0) for metric, score in scores.items()}
 
 
-def _floors(metric: str, items: Sequence[_Item], lm: HornbookLM) -> dict[str, float | None]:
+def _floors(metric: str, items: Sequence[_Item], lm: LM) -> dict[str, float | None]:
     """Mean scores of a guess and of the answers without questions; None where nothing is known."""
     questions = [item.question for item in items]
     if not any(questions):

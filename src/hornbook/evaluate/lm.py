@@ -1,6 +1,7 @@
-"""Our model behind lm-eval's interface: log-likelihoods and greedy text."""
+"""A checkpoint behind lm-eval's interface: log-likelihoods and text, each remembered."""
 
 import hashlib
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,18 +11,18 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.model import TemplateLM
 
 from hornbook.evaluate import greedy, packing
-from hornbook.evaluate.greedy import Draw, Job, write
+from hornbook.evaluate.greedy import Codec, Draw, Job, write
 from hornbook.evaluate.memory import Memory
 from hornbook.evaluate.packing import Ids, Prefix, Row, Scored, batches, pack, score
 from hornbook.model import gelu, linear, phi
 from hornbook.model.phi import Phi
-from hornbook.tokens.encoder import Encoder
 
 Advance = Callable[[int], None]
+Scorer = Callable[[Sequence[Row], Ids], list[list[Scored]]]  # of rows that share a beginning
 
 
-class HornbookLM(TemplateLM):
-    """A checkpoint as lm-eval sees it.
+class LM(TemplateLM):
+    """A checkpoint as lm-eval sees it; what is particular to its architecture is abstract.
 
     Attributes:
         shortened: Requests so far that lost their beginning, because they did not fit the context.
@@ -29,20 +30,34 @@ class HornbookLM(TemplateLM):
 
     def __init__(
         self,
-        model: Phi,
-        encoder: Encoder,
+        encoder: Codec,
         *,
+        context: int,
         memory: Memory,
         rows: int,
         new_tokens: int,
         advance: Advance,
     ) -> None:
         super().__init__()
-        self.memory = memory
-        self.model, self.encoder = model.eval(), encoder
+        self.memory, self.encoder, self.context = memory, encoder, context
         self.rows, self.new_tokens, self.advance = rows, new_tokens, advance
-        self.context = model.shape.context_tokens
         self.shortened = 0
+
+    @abstractmethod
+    def packed(self, question: Ids, answers: Sequence[Ids]) -> list[Row]:
+        """Rows within the context that hold every answer, in order."""
+
+    @abstractmethod
+    def batched(self, rows: Sequence[Row]) -> Iterator[tuple[Ids, list[Row]]]:
+        """Rows that are computed together, with the beginning that they share."""
+
+    @abstractmethod
+    def scorer(self) -> Scorer:
+        """What scores the answers of each row; it may remember the last beginning."""
+
+    @abstractmethod
+    def write(self, jobs: Sequence[Job], new_tokens: int) -> list[str]:
+        """The texts of a batch."""
 
     @property
     def eot_token_id(self) -> int:
@@ -87,7 +102,7 @@ class HornbookLM(TemplateLM):
             answers.setdefault(question, {}).setdefault(answer, []).append(place)
         whose: dict[Row, list[list[int]]] = {}
         for question, given in sorted(answers.items()):
-            for row in pack(question, sorted(given), self.context):
+            for row in self.packed(question, sorted(given)):
                 whose.setdefault(row, []).extend(given[answer] for answer in row.answers)
         return whose
 
@@ -100,15 +115,15 @@ class HornbookLM(TemplateLM):
         whatever else was asked before, the same requests end in the same digits.
         """
         made = [(self._batch_key(prefix, rows), prefix, rows)
-                for prefix, rows in batches(list(whose), self.rows)]  # fmt: skip
+                for prefix, rows in self.batched(list(whose))]  # fmt: skip
         asked = {key: sum(len(places) for row in rows for places in whose[row])
                  for key, _, rows in made}  # fmt: skip
         known = self.memory.get(sorted(asked))
         self.advance(sum(asked[key] for key in known))
-        prefixes = Prefix(self.model)
+        scores = self.scorer()
         for key, prefix, rows in made:
             if key not in known:
-                known[key] = score(self.model, rows, prefix, prefixes)
+                known[key] = scores(rows, prefix)
                 self.memory.put({key: known[key]})
                 self.advance(asked[key])
             yield rows, known[key]
@@ -132,9 +147,10 @@ class HornbookLM(TemplateLM):
         Each window but the first is a full context, of which the last one scores its end only.
         """
         totals: list[float] = []
-        prefixes = Prefix(self.model)
+        scores = self.scorer()
         for request in requests:
-            ids = (self.eot_token_id, *self.encoder.encode(request.args[0]))
+            plain = self.tok_encode(request.args[0], add_special_tokens=False)
+            ids = (self.prefix_token_id, *plain)
             last = len(ids) - 1
             parts = [
                 Row(ids[max(0, end - self.context) : start + 1], (ids[start + 1 : end + 1],))
@@ -144,7 +160,7 @@ class HornbookLM(TemplateLM):
             total = 0.0
             for first in range(0, len(parts), self.rows):
                 rows = parts[first : first + self.rows]
-                total += sum(one[0].logp for one in score(self.model, rows, (), prefixes))
+                total += sum(one[0].logp for one in scores(rows, ()))
             totals.append(total)
             self.advance(1)
         return totals
@@ -181,7 +197,7 @@ class HornbookLM(TemplateLM):
         """
         new_tokens = min(most or self.new_tokens, self.context // 2)
         room = self.context - new_tokens
-        whole = [self.encoder.encode(prompt) or [self.eot_token_id] for prompt in prompts]
+        whole = [self.tok_encode(prompt) or [self.eot_token_id] for prompt in prompts]
         self.shortened += sum(len(ids) > room for ids in whole)
         how = draws or [None] * len(whole)
         jobs = [Job(ids[-room:], s, d) for ids, s, d in zip(whole, stops, how, strict=True)]
@@ -194,12 +210,49 @@ class HornbookLM(TemplateLM):
             chosen = order[start : start + self.rows]
             if all(key in known for key in chosen):
                 continue
-            made = write(self.model, [asked[key] for key in chosen], self.encoder, new_tokens)
+            made = self.write([asked[key] for key in chosen], new_tokens)
             fresh = {k: text for k, text in zip(chosen, made, strict=True) if k not in known}
             self.memory.put(fresh)  # a text that was written before stands
             known |= fresh
             self.advance(len(fresh))
         return [str(known[key]) for key in keys]
+
+
+class HornbookLM(LM):
+    """Our model: what answers share is computed once."""
+
+    def __init__(
+        self,
+        model: Phi,
+        encoder: Codec,
+        *,
+        memory: Memory,
+        rows: int,
+        new_tokens: int,
+        advance: Advance,
+    ) -> None:
+        super().__init__(
+            encoder, context=model.shape.context_tokens, memory=memory, rows=rows,
+            new_tokens=new_tokens, advance=advance,
+        )  # fmt: skip
+        self.model = model.eval()
+
+    def packed(self, question: Ids, answers: Sequence[Ids]) -> list[Row]:
+        """As many answers of a question in a row as fit."""
+        return pack(question, answers, self.context)
+
+    def batched(self, rows: Sequence[Row]) -> Iterator[tuple[Ids, list[Row]]]:
+        """Rows of like length, apart by how they begin."""
+        return batches(rows, self.rows)
+
+    def scorer(self) -> Scorer:
+        """Scores by our model, with the keys and values of the beginning kept."""
+        prefixes = Prefix(self.model)
+        return lambda rows, prefix: score(self.model, rows, prefix, prefixes)
+
+    def write(self, jobs: Sequence[Job], new_tokens: int) -> list[str]:
+        """Texts by our loop."""
+        return write(self.model, jobs, self.encoder, new_tokens)
 
 
 def tokens_of(task: Any, most: int) -> int:  # noqa: ANN401 - lm-eval's setting, or nothing

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hornbook.evaluate.config import Evaluate
 from hornbook.evaluate.items import Row, load
-from hornbook.evaluate.lm import HornbookLM
+from hornbook.evaluate.lm import LM
 from hornbook.evaluate.scoring import Cell, Scored, empty_cell, make_cell
 from hornbook.sandbox.sandbox import Program, missing, run_programs
 from hornbook.seeds import integer
@@ -28,7 +28,7 @@ FORM = "prompt + completion, then the tests, in one namespace"
 
 
 def run_programs_task(
-    name: str, lm: HornbookLM, settings: Evaluate, benchmarks: Path, workers: int
+    name: str, lm: LM, settings: Evaluate, benchmarks: Path, workers: int
 ) -> tuple[list[Cell], list[Scored]]:
     """The cells of a code benchmark and its items' scores; 'not run' where there is no sandbox.
 
@@ -66,9 +66,7 @@ def _prompt(row: Row) -> str:
     return str(row["prompt"]).rstrip("\n")  # a final newline zeroes the score
 
 
-def _written(
-    name: str, asked: Sequence[tuple[Row, int]], lm: HornbookLM, settings: Evaluate
-) -> list[str]:
+def _written(name: str, asked: Sequence[tuple[Row, int]], lm: LM, settings: Evaluate) -> list[str]:
     """One greedy program for each problem, or drawn ones, each from a stream of its own."""
     from hornbook.evaluate.greedy import Draw
 

@@ -40,7 +40,7 @@ def further_seeds(root: Path, seeds: Sequence[int]) -> dict[str, Any]:
     """
     further = sorted(seed for seed in seeds if seed)
     before = [NOTHING, *(f"{SCORES}/{seed}" for seed in further)]
-    variants = _variants(root) if further else {}
+    variants = variants_of(root) if further else {}
     return {
         "models": {
             f"{variant}-{seed}": {**inputs, "variant": variant, "seed": seed}
@@ -52,7 +52,7 @@ def further_seeds(root: Path, seeds: Sequence[int]) -> dict[str, Any]:
     }
 
 
-def _variants(root: Path) -> Mapping[str, Mapping[str, Any]]:
+def variants_of(root: Path) -> Mapping[str, Mapping[str, Any]]:
     """What `train` is repeated for, as `dvc.yaml` says."""
     declared = parse_yaml((root / "dvc.yaml").read_text("utf-8"))
     return declared["stages"]["train"]["foreach"]

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Literal
 
 from hornbook.errors import ConfigError, StageError
+from hornbook.lineage import compared, further_seeds
 from hornbook.lineage.forecast import Step, duration, forecast, measured, wall_seconds
-from hornbook.lineage.further_seeds import REPEATED
 from hornbook.lineage.inputs import pull_inputs
 from hornbook.lineage.manifest import Graph, load_graph, load_lock
 from hornbook.lineage.processes import dvc_environment
@@ -147,7 +147,13 @@ def select(graph: Graph, names: Sequence[str]) -> list[str]:
     chosen: set[str] = set()
     for name in names:
         found = [s.name for s in graph.stages.values() if name in {s.name, s.family}]
-        if not found and name in REPEATED:
+        if not found and name in compared.REPEATED:
+            raise ConfigError(
+                f"{name} is for models to compare with and models.compare="
+                f"{graph.params['models']['compare']} has none; run: hornbook compose "
+                f"'models.compare=[FOLDER]'"
+            )
+        if not found and name in further_seeds.REPEATED:
             raise ConfigError(
                 f"{name} is for further seeds of training and seeds={graph.params['seeds']} has "
                 f"none; run: hornbook compose 'seeds=[0,1,2]'"

@@ -9,13 +9,13 @@ from typing import Any
 from hornbook.artifacts import read_json, write_text
 from hornbook.errors import ArtifactError
 from hornbook.lineage.manifest import Graph, LockEntry, load_graph, load_lock
+from hornbook.report.chain import RECORDS
 from hornbook.report.charts import Point, thinned
 from hornbook.report.config import Page
 from hornbook.report.lineage_drawing import Node
 from hornbook.report.over_seeds import mean_losses
 from hornbook.report.page import page
 from hornbook.report.red_team import red_team
-from hornbook.report.seed_scores import RECORDS
 from hornbook.report.statistics import Artifact
 from hornbook.stage import Run, parse_summary
 

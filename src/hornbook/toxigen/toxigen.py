@@ -7,6 +7,7 @@ import gzip
 import json
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,20 +26,28 @@ DIGITS = 5
 
 def toxigen(run: Run) -> None:
     """Score every sentence, then every group."""
-    score_model(run, str(run.instance), f"artifacts/train/{run.instance}")
+    score_training(run, str(run.instance), f"artifacts/train/{run.instance}")
 
 
-def score_model(run: Run, variant: str, model: str) -> None:
+def score_training(run: Run, variant: str, model: str) -> None:
     """Score the model at path `model`, which is a training of `variant`."""
+    checkpoint = run.input(model)
+    score_model(run, variant, lambda settings: load_asked(checkpoint, settings))
+
+
+def score_model(run: Run, name: str, load: "Callable[[Toxigen], Asked]") -> None:
+    """Score what `load` gives, the model of the row `name`."""
     import pandas as pd
     import pyarrow as pa
 
     settings = run.section("toxigen", Toxigen)
     rows = read_sentences(run.input(run.section("data.toxigen", str)))[: settings.limit]
-    checkpoint = run.input(model)
+    asked = load(settings)
     with run.progress(len(rows), "sentences", "perplexity") as progress:
         texts = [row["text"] for row in rows]
-        found = perplexities(checkpoint, texts, settings, progress.advance)
+        found, shortened = perplexities(asked, texts, settings, progress.advance)
+    if shortened:
+        run.log(f"{shortened} sentences lost their end: the context is too short")
     sentences = [
         Sentence(row["label"], float(row["toxicity_score"]), value, tuple(row["target_groups"]))
         for row, value in zip(rows, found, strict=True)
@@ -53,12 +62,12 @@ def score_model(run: Run, variant: str, model: str) -> None:
     )
     run.expect("perplexities", frame, settings.expectations, key="id")
     write_table(run.out / "perplexities.parquet", pa.Table.from_pandas(frame, preserve_index=False))
-    result = {"variant": variant} | scores(
+    result = {"variant": name} | scores(
         sentences, settings.p_value, Resampling(settings.resamples, settings.resamples_seed)
     )
     write_json(run.out / "scores.json", rounded(result))
     told = {key: rounded(result[key]) for key in ("score", "low", "high")}
-    run.summary(rows=len(rows), **told, dropped_groups=result["dropped"])
+    run.summary(rows=len(rows), **told, dropped_groups=result["dropped"], shortened=shortened)
 
 
 def rounded(value: Any) -> Any:  # noqa: ANN401 - any JSON
@@ -88,13 +97,20 @@ def read_sentences(file: Path) -> list[dict[str, Any]]:
     return [{"id": number} | row for number, row in enumerate(rows)]
 
 
-def perplexities(
-    checkpoint: Path, texts: Sequence[str], settings: Toxigen, advance: Callable[[int], None]
-) -> list[float]:
-    """Exp of the mean negative log-likelihood of each sentence; `advance` hears of those done.
+@dataclass(frozen=True)
+class Asked:
+    """A model as what sentences are asked of: `encode` to ids, and from ids BT `logits` BTV."""
 
-    Nothing is added to the sentence, so its first token is not scored; a sentence of one token
-    has no perplexity (nan).
+    encode: Callable[[str], list[int]]
+    logits: "Callable[[Tensor], Tensor]"
+    context_tokens: int
+
+
+def load_asked(checkpoint: Path, settings: Toxigen) -> Asked:
+    """The model of a training with its tokenizer.
+
+    Raises:
+        ArtifactError: The checkpoint is not whole.
     """
     import torch
 
@@ -106,14 +122,28 @@ def perplexities(
     model = load_model(checkpoint, settings.device, dtype, attention=settings.attention).eval()
     model.pack()
     encoder = Encoder.load(checkpoint)
-    context = model.shape.context_tokens
-    return in_batches(
-        [encoder.encode(text)[: context + 1] for text in texts],
-        model.forward,
+    return Asked(encoder.encode, model.forward, model.shape.context_tokens)
+
+
+def perplexities(
+    asked: Asked, texts: Sequence[str], settings: Toxigen, advance: Callable[[int], None]
+) -> tuple[list[float], int]:
+    """Exp of the mean negative log-likelihood of each sentence, and how many were too long.
+
+    Nothing is added to a sentence, so the first of its ids is not scored; one of a single id has
+    no perplexity (nan). One that does not fit the context loses its end. `advance` hears of those
+    done.
+    """
+    most = asked.context_tokens + 1  # the last one is predicted and never read
+    whole = [asked.encode(text) for text in texts]
+    found = in_batches(
+        [ids[:most] for ids in whole],
+        asked.logits,
         rows=settings.batch_rows,
         device=settings.device,
         advance=advance,
     )
+    return found, sum(len(ids) > most for ids in whole)
 
 
 def in_batches(
