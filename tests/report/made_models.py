@@ -84,8 +84,20 @@ def write_variant(made: Path, variant: str, used: list[str], place: int) -> None
 def write_model(made: Path, name: str, variant: str, used: list[str], place: int) -> None:
     """What is trained and evaluated; `name` follows the stage's own in a path."""
     rng = random.Random(name.removeprefix("/"))
+    for suite, listed in _cells(rng, place).items():
+        result = {"variant": variant, "suite": suite, "cells": listed}
+        write_json(made / f"evaluate{name}-{suite}/results.json", result)
+        known = [one for one in listed if one["value"] is not None]
+        table = item_scores(known, 10 if name.startswith("/") else 20)
+        write_table(made / f"evaluate{name}-{suite}/items.parquet", table)
+    _write_training(made / f"train{name}", used, place, rng, is_first=name.startswith("/"))
+    _write_safety(made / f"toxigen{name}", variant, place, rng)
+
+
+def _cells(rng: random.Random, place: int) -> dict[str, list[dict]]:
+    """The cells of a model by suite."""
     choice = ["winogrande", "arc_easy", "arc_challenge", "boolq", "siqa", "piqa", "hellaswag"]
-    cells = {
+    return {
         "choice": [cell(t, "acc", round(0.2 + 0.2 * rng.random(), 4)) for t in choice],
         "generate": [cell("squad", "exact_match", 0.0, chance=0.0, blind=None)],
         "code": [
@@ -95,14 +107,25 @@ def write_model(made: Path, name: str, variant: str, used: list[str], place: int
         ],
         "micro": [cell(t, "acc", round(0.9 - 0.25 * place * rng.random(), 4)) for t in MICRO],
     }
+
+
+def write_compared(made: Path, name: str, place: int) -> None:
+    """What is known of a model that was not trained here."""
+    facts = {
+        "name": name,
+        "hub": f"someone/{name}@{'0' * 40}" if place else None,
+        "architecture": "GPT2LMHeadModel",
+        "parameters": 124_439_808,
+        "context_tokens": 1024,
+        "computed_by": "transformers",
+    }
+    folder = made / "evaluate_compared" / name
+    write_json(folder / "model.json", facts)
+    cells = _cells(random.Random(name), place)
     for suite, listed in cells.items():
-        result = {"variant": variant, "suite": suite, "cells": listed}
-        write_json(made / f"evaluate{name}-{suite}/results.json", result)
-        known = [one for one in listed if one["value"] is not None]
-        table = item_scores(known, 10 if name.startswith("/") else 20)
-        write_table(made / f"evaluate{name}-{suite}/items.parquet", table)
-    _write_training(made / f"train{name}", used, place, rng, is_first=name.startswith("/"))
-    _write_safety(made / f"toxigen{name}", variant, place, rng)
+        result = {"variant": name, "suite": suite, "cells": listed}
+        write_json(folder / suite / "results.json", result)
+    _write_safety(made / "toxigen_compared" / name, name, place, random.Random(name))
 
 
 def _write_training(

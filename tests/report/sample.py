@@ -13,7 +13,7 @@ from hornbook.lineage.workspace import Hasher
 from hornbook.progress import Reporter
 from hornbook.stage import Run
 from tests.made_run import one_by_one
-from tests.report.made_models import CORPORA, MICRO, write_model, write_variant
+from tests.report.made_models import CORPORA, MICRO, write_compared, write_model, write_variant
 
 VARIANTS = {
     "phi-1_5": ["books", "code"],
@@ -142,13 +142,37 @@ def _further(seeds: tuple[int, ...]) -> dict[str, tuple[str, str, dict[str, list
     }
 
 
-def write_workspace(root: Path, seeds: tuple[int, ...] = (0,)) -> Path:
+def _compared(models: tuple[str, ...]) -> dict[str, tuple[str, str, dict[str, list[str]]]]:
+    """The stages of models that were not trained here, likewise."""
+    before = {name: models[place - 1 : place] for place, name in enumerate(models)}
+    return {
+        "evaluate_compared": ("evaluate", "evaluate_compared", {name: [] for name in models}),
+        "toxigen_compared": ("toxigen", "toxigen_compared", {name: [] for name in models}),
+        "compared_scores": (
+            "report",
+            "compared_scores",
+            {
+                name: [
+                    *(f"compared_scores/{one}" for one in before[name]),
+                    f"evaluate_compared/{name}",
+                    f"toxigen_compared/{name}",
+                ]
+                for name in models
+            },
+        ),
+    }
+
+
+def write_workspace(
+    root: Path, seeds: tuple[int, ...] = (0,), models: tuple[str, ...] = ()
+) -> Path:
     """`dvc.yaml`, `params.yaml`, `dvc.lock` and all artifacts that the report reads."""
     stages = {
         name: _body(group, out, deps, f"What {name} makes.")
         for name, (group, out, deps) in ALONE.items()
     }
     further = _further(seeds) if len(seeds) > 1 else {}
+    further |= _compared(models) if models else {}
     for family, (group, out, instances) in (EACH | further).items():
         longest = max(len(deps) for deps in instances.values())
         stages[family] = {
@@ -169,29 +193,41 @@ def write_workspace(root: Path, seeds: tuple[int, ...] = (0,)) -> Path:
     outs += [f"{out}/{name}" for _, out, instances in EACH.values() for name in instances]
     stages["report"] = _body("report", "report/page", outs, "The page.")
     stages["report"]["params"] = ["report.page"]
-    if further:
+    if len(seeds) > 1:
         stages["seed_scores"]["do"]["params"] = ["further_seeds", "report"]
+    if models:
+        stages["compared_scores"]["do"]["params"] = ["compared.scores"]
     for name in ("benchmark_tables", "toxigen_plots", "report"):
-        stages[name]["params"].append("seeds")
-        stages[name]["deps"] += [f"artifacts/seed_scores/{seeds[-1]}"] if further else []
+        stages[name]["params"] += ["seeds", "compared.names"]
+        stages[name]["deps"] += [f"artifacts/seed_scores/{s}" for s in seeds[1:][-1:]]
+        stages[name]["deps"] += [f"artifacts/compared_scores/{one}" for one in models[-1:]]
     write_text(root / "dvc.yaml", yaml.safe_dump({"stages": stages}, sort_keys=False))
     conf = yaml.safe_load((ROOT / "conf/report/paper.yaml").read_text("utf-8"))
     before = ["dvc.yaml", *(f"artifacts/seed_scores/{seed}" for seed in seeds[1:])]
+    earlier = ["dvc.yaml", *(f"artifacts/compared_scores/{name}" for name in models)]
     params = {
         "report": conf,
         "train": {"lr": 0.006},
         "model": {"layers": 4},
         "seeds": list(seeds),
         "further_seeds": {"scores": {str(s): before[i] for i, s in enumerate(seeds[1:])}},
+        "compared": {
+            "names": list(models),
+            "scores": {name: earlier[place] for place, name in enumerate(models)},
+        },
     }
-    if further:
-        stages["seed_scores"]["do"]["deps"].append("dvc.yaml")
-        write_text(root / "dvc.yaml", yaml.safe_dump({"stages": stages}, sort_keys=False))
+    for family in {"seed_scores", "compared_scores"} & set(stages):
+        stages[family]["do"]["deps"].append("dvc.yaml")
+    write_text(root / "dvc.yaml", yaml.safe_dump({"stages": stages}, sort_keys=False))
     write_text(root / "params.yaml", yaml.safe_dump(params))
     _artifacts(root, seeds)
+    for place, name in enumerate(models):
+        write_compared(root / "artifacts", name, place)
     write_lock(root)
     for seed in seeds[1:]:
         run_into_place(root, "seed_scores", str(seed))
+    for name in models:
+        run_into_place(root, "compared_scores", name)
     return root
 
 

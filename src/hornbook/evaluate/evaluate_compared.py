@@ -31,12 +31,12 @@ def evaluate_compared(run: Run) -> None:
         getattr(torch, settings.dtype),
         attention=settings.attention,
     )
-    facts = {"name": name, "hub": where.hub, **model.facts}
-    write_json(run.out / "model.json", facts)
+    write_json(run.out / "model.json", {"name": name, "hub": where.hub, **model.facts})
     digest = run.hash_of(where.folder)
     run_suites(
-        run, name, settings, lambda progress: _lm(run, model, digest, settings, progress), **facts
-    )
+        run, name, settings, lambda progress: _lm(run, model, digest, settings, progress),
+        **model.facts,
+    )  # fmt: skip
 
 
 def _lm(run: Run, model: "Compared", digest: str, settings: Evaluate, progress: "Progress") -> "LM":

@@ -73,7 +73,8 @@ def load_compared(
         context, rows = network.shape.context_tokens, network.vocab_size
     else:
         network = load_transformers(folder, device, dtype, attention=attention)
-        context, rows = context_of(folder), network.get_input_embeddings().weight.shape[0]
+        context = context_of(network, folder)
+        rows = network.get_input_embeddings().weight.shape[0]
     if encoder.tokens > rows:
         raise ArtifactError(
             f"{folder}: the tokenizer has ids up to {encoder.tokens - 1:,}, the model's embedding "
@@ -152,18 +153,17 @@ def load_transformers(
     return model.eval().requires_grad_(requires_grad=False).to(device)
 
 
-def context_of(folder: Path) -> int:
+def context_of(network: Any, folder: Path) -> int:  # noqa: ANN401 - of transformers
     """The most tokens that the model was made to read.
 
     Raises:
-        ArtifactError: Its configuration does not say.
+        ArtifactError: Its configuration does not say, nor does its architecture.
     """
-    config = read_json(folder / CONFIG)
-    inner: Any = config.get("text_config")
-    for known in (config, inner if isinstance(inner, Mapping) else {}):
-        for key in _CONTEXT:
-            if isinstance(known.get(key), int) and known[key] > 0:
-                return known[key]
+    config = network.config.get_text_config()  # of a model that also sees, the part that reads
+    for key in _CONTEXT:
+        found = getattr(config, key, None)
+        if isinstance(found, int) and found > 0:
+            return found
     raise ArtifactError(
         f"{folder}/{CONFIG} does not say how many tokens the model reads; add "
         f'"max_position_embeddings" with the length that it was trained for'

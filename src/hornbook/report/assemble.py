@@ -47,6 +47,12 @@ DIFFERENCES_NOTE = (
     "from each of the others, corrected p < {significance}. Without bold these items do not show "
     "a difference, which is not to say that there is none: five clusters never can."
 )
+COMPARED_NOTE = (
+    "{models} not trained here: a checkpoint with its own tokenizer, asked the same items by the "
+    "same code. Of its training text nothing is known here, so neither overlap nor clean items "
+    "are. No difference from it is tested and it is left out of what is bold, so that what is said "
+    "of the variants does not depend on what stands beside them."
+)
 ONE_SEED = "; it knows nothing of the luck of a training, of which there is one for each variant"
 MORE_SEEDS = (
     "; over seeds a t-test with the variance between seeds too, and the larger p counts, which is "
@@ -73,15 +79,19 @@ def assemble(
     differences: Sequence[Difference] = (),
     significance: float = 0.05,
     perplexity: Sequence[Mapping[str, Any]] = (),
+    compared: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Tables 1 to 4, the micro-suites, and what else was evaluated.
 
     `facts` are those of each variant's training: `parameters`, `budget_tokens`, `data_tokens` and
-    the tokens drawn from each corpus.
+    the tokens drawn from each corpus. `compared` are those of each model that was not trained
+    here, with its `name`; its cells are among `cells`.
     A score is a signal when it is more than `signal_stderrs` standard errors above its floor.
     """
     by_task = _by_task(cell for cell in cells)
-    shown = _Shown(by_task, variants, facts, signal_stderrs, best_of(cells, differences))
+    best = best_of([cell for cell in cells if cell.variant in variants], differences)
+    others = [one["name"] for one in compared]
+    shown = _Shown(by_task, variants, facts, signal_stderrs, best, others)
     tables = {name: shown.table(table) for name, table in figures.tables.items()}
     behind = by_seed(cells)
     books = ", ".join(
@@ -101,6 +111,9 @@ def assemble(
             number=len(differences),
             significance=significance,
         )
+    if others:
+        were = "was" if len(others) == 1 else "were"
+        notes["compared"] = COMPARED_NOTE.format(models=f"{', '.join(others)} {were}")
     if behind:
         notes["seeds"] = SEEDS_NOTE.format(seeds=", ".join(map(str, seeds)))
     used = {(c.task, c.metric) for table in figures.tables.values() for c in table.columns}
@@ -109,6 +122,7 @@ def assemble(
     return {
         "paper": figures.paper,
         "variants": [{"variant": name, **facts[name]} for name in variants],
+        "compared": [dict(one) for one in compared],
         "tables": tables,
         "micro": shown.rows(micro),
         "further": shown.rows(rest),
@@ -117,6 +131,12 @@ def assemble(
         "notes": notes,
         **({"by_seed": behind} if behind else {}),
     }
+
+
+def names_of(tables: Mapping[str, Any]) -> list[str]:
+    """Every model that has scores of ours, our variants first."""
+    ours = [row["variant"] for row in tables["variants"]]
+    return [*ours, *(one["name"] for one in tables["compared"])]
 
 
 def best_of(cells: Sequence[Cell], differences: Iterable[Difference]) -> set[tuple[str, str, str]]:
@@ -171,15 +191,17 @@ class _Shown:
         facts: Mapping[str, Mapping[str, Any]],
         signal_stderrs: float,
         best: Set[tuple[str, str, str]],
+        compared: Sequence[str],
     ) -> None:
         self.by_task = by_task
         self.variants = variants
         self.facts = facts
         self.signal_stderrs = signal_stderrs
         self.best = best
+        self.compared = compared
 
     def table(self, table: PaperTable) -> dict[str, Any]:
-        """A table of the paper with our row below each of its variants' rows."""
+        """A table of the paper, below it our variants and the models they are compared with."""
         rows = [
             {
                 "kind": "paper",
@@ -191,13 +213,9 @@ class _Shown:
             for row in table.rows
         ]
         rows += [
-            {
-                "kind": "ours",
-                "label": variant,
-                "variant": variant,
-                "cells": self._ours(table, variant),
-            }
-            for variant in self.variants
+            {"kind": kind, "label": name, "variant": name, "cells": self._ours(table, name)}
+            for kind, names in (("ours", self.variants), ("compared", self.compared))
+            for name in names
         ]
         columns = [asdict(column) for column in table.columns]
         return {
@@ -239,15 +257,15 @@ class _Shown:
         return {key: value for key, value in kept.items() if key != "variant"}
 
     def _fact(self, key: str, variant: str) -> dict[str, Any]:
-        facts = self.facts[variant]
+        facts = self.facts.get(variant)
         known = {"data_size_tokens": "data_tokens", "train_tokens": "budget_tokens"}.get(key)
-        if known is None:
+        if known is None or facts is None:
             return {"value": None, "not_run": None}
         value = facts[known]
         return {"value": value, "not_run": None, "stage": f"mixture@{variant}"}
 
     def rows(self, cells: Sequence[Cell]) -> list[dict[str, Any]]:
-        """One row for each task and metric, sorted, with a cell for each variant."""
+        """One row for each task and metric, sorted, with a cell for each model."""
         found: dict[tuple[str, str], dict[str, Any]] = {}
         for cell in cells:
             found.setdefault((cell.task, cell.metric), {})[cell.variant] = self._cell(cell)
@@ -255,7 +273,7 @@ class _Shown:
             {
                 "task": task,
                 "metric": metric,
-                "cells": {name: by[name] for name in self.variants if name in by},
+                "cells": {n: by[n] for n in (*self.variants, *self.compared) if n in by},
             }
             for (task, metric), by in sorted(found.items())
         ]

@@ -11,6 +11,7 @@ from hornbook.report.safety import whisker
 from hornbook.report.wording import interval_text, task_name
 
 WIDTH = 700.0
+SHADES = 9  # colours of models that the page has
 Point = tuple[float, float]
 
 
@@ -54,6 +55,11 @@ def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
     return f'<line class="{kind}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
 
 
+def shade(index: int) -> str:
+    """The CSS class with the colour of the model at this place; from the tenth on they repeat."""
+    return f"v{index % SHADES}"
+
+
 def linked(stage: str, body: str) -> str:
     """Part of a chart that leads to the artifact it shows."""
     return f'<a href="#artifact-{slug(stage)}">{body}</a>'
@@ -91,7 +97,7 @@ def curves(series: Mapping[str, Sequence[Point]], *, x_label: str, y_label: str)
     for index, (name, values) in enumerate(series.items()):
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (at(*point) for point in values))
         body.append(
-            f'<polyline class="line v{index}" points="{path}"><title>{escape(name)}'
+            f'<polyline class="line {shade(index)}" points="{path}"><title>{escape(name)}'
             f"</title></polyline>"
         )
     return svg(WIDTH, height, f"{y_label} over {x_label}", body, "curves")
@@ -143,13 +149,13 @@ def dots(rows: Sequence[Mapping[str, Any]], variants: Sequence[str]) -> str:
 
 def _dot(cell: Mapping[str, Any], y: float, index: int, variant: str, at: Any) -> list[str]:  # noqa: ANN401 - float -> float
     value, error, floor = cell["value"], cell["stderr"] or 0.0, cell["floor"]
-    found = [line(at(value - error), y, at(value + error), y, f"whisker v{index}")]
+    found = [line(at(value - error), y, at(value + error), y, f"whisker {shade(index)}")]
     if floor is not None:
         found.append(line(at(floor), y - 4.5, at(floor), y + 4.5, "floor"))
     kind = "dot" if cell["signal"] else "dot hollow"
     words = f"{variant}: {value:.3f}, standard error {error:.3f}, floor {floor}"
     dot = (
-        f'<circle class="{kind} v{index}" cx="{at(value):.1f}" cy="{y:.1f}" r="4">'
+        f'<circle class="{kind} {shade(index)}" cx="{at(value):.1f}" cy="{y:.1f}" r="4">'
         f"<title>{escape(words)}</title></circle>"
     )
     return [*found, linked(cell["stage"], dot)]
@@ -206,7 +212,7 @@ def _bar(row: Mapping[str, Any], x: float, y: float, unit: float, index: int) ->
     width = unit * row["score"]
     below, above = (unit * length for length in whisker(row))
     bar = (
-        f'<rect class="bar v{index}{pale}" x="{x:.1f}" y="{y + 0.8:.1f}" width="{width:.1f}" '
+        f'<rect class="bar {shade(index)}{pale}" x="{x:.1f}" y="{y + 0.8:.1f}" width="{width:.1f}" '
         f'height="9.4" rx="1.5"><title>{escape(words)}</title></rect>'
     )
     figure = text(x + width + above + 4, y + 9, f"{row['score']:.2f}", kind="figure")

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from hornbook.report.assemble import reasons
+from hornbook.report.assemble import names_of, reasons
 from hornbook.report.perplexity import cell_text, row_name
 from hornbook.report.wording import (
     ABSENT,
     PLUS_MINUS,
     clean_text,
     fraction,
+    model_text,
     our_text,
     overlap_text,
     p_text,
@@ -68,15 +69,20 @@ def document(tables: Mapping[str, Any]) -> list[Block]:
         blocks.append(_paper_table(name, table))
         if table["unit"] == "mixed":
             blocks.append(Paragraph(notes["compute"]))
-    blocks += [Paragraph(notes[key]) for key in ("tables", "clean", "seeds") if key in notes]
+    blocks += [
+        Paragraph(notes[key]) for key in ("tables", "clean", "compared", "seeds") if key in notes
+    ]
+    if tables["compared"]:
+        blocks.append(Items([model_text(one) for one in tables["compared"]]))
     blocks += [Heading("Micro-suites"), Paragraph(notes["micro"])]
-    names = [row["variant"] for row in tables["variants"]]
+    names = names_of(tables)
+    variants = names[: len(tables["variants"])]
     blocks.append(_tasks("micro", tables["micro"], names))
     if tables["further"]:
         blocks += [Heading("Further tasks"), _tasks("further", tables["further"], names)]
     if tables["perplexity"]:
         blocks += [Heading("Perplexity on held-out text"), Paragraph(notes["perplexity"])]
-        blocks.append(_perplexity(tables["perplexity"], names))
+        blocks.append(_perplexity(tables["perplexity"], variants))
     if tables["differences"]:
         blocks += [Heading("Differences between variants"), Paragraph(notes["differences"])]
         blocks.append(_differences(tables["differences"]))
@@ -96,12 +102,12 @@ def _paper_table(name: str, table: Table) -> Grid:
     rows: list[list[Text]] = []
     for row in table["rows"]:
         cells = [row["cells"][column["key"]] for column in columns]
-        if row["kind"] != "ours":
+        if row["kind"] == "paper":
             rows.append(_plain([row["label"], *(paper_text(cell, unit) for cell in cells)]))
             continue
         ours = [Text(our_text(cell, unit), bool(cell.get("best"))) for cell in cells]
-        rows.append([Text(f"{row['label']} (ours)"), *ours])
-        if unit != "mixed":
+        rows.append([Text(f"{row['label']} ({row['kind']})"), *ours])
+        if row["kind"] == "ours" and unit != "mixed":
             texts = [clean_text(cell, unit) for cell in cells]
             rows.append(_plain([f"{row['label']} (ours, clean items)", *texts]))
     header = ["model", *(column["label"] for column in columns)]

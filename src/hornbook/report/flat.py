@@ -32,10 +32,12 @@ def _rows(tables: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             for column in table["columns"]:
                 cell = row["cells"][column["key"]]
                 yield of_row | {"column": column["label"], "task": column["task"]} | _cell(cell)
+    others = {one["name"] for one in tables["compared"]}
     for name in ("micro", "further"):
         for row in tables[name]:
-            for variant, cell in row["cells"].items():
-                of_row = {"table": name, "model": variant, "kind": "ours", "task": row["task"]}
+            for model, cell in row["cells"].items():
+                kind = "compared" if model in others else "ours"
+                of_row = {"table": name, "model": model, "kind": kind, "task": row["task"]}
                 yield of_row | _cell(cell)
     for row in tables["perplexity"]:
         for variant, cell in row["cells"].items():

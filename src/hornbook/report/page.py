@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from hornbook.report import charts, funnel, lineage_drawing, perplexity, safety, statistics, wording
-from hornbook.report.assemble import reasons
+from hornbook.report.assemble import names_of, reasons
 from hornbook.report.lineage_drawing import Node, slug
 from hornbook.report.statistics import Artifact
 
@@ -39,6 +39,7 @@ def page(
         for one in artifacts
     ]
     variants = [row["variant"] for row in tables["variants"]]
+    models = names_of(tables)
     return (
         _environment(hashes)
         .get_template("page.html.j2")
@@ -50,13 +51,14 @@ def page(
             trainings=trainings,
             seeds=seeds,
             names=variants,
+            models=models,
             graph=_chart(lineage_drawing.draw([*nodes, this_stage])),
             tables=tables,
             reasons=reasons(tables),
-            dots=_chart(charts.dots(tables["micro"], variants)) if tables["micro"] else None,
+            dots=_chart(charts.dots(tables["micro"], models)) if tables["micro"] else None,
             toxigen=toxigen,
             red_team=red_team,
-            bars=_chart(charts.bars(toxigen["rows"], toxigen["groups"], variants)),
+            bars=_chart(charts.bars(toxigen["rows"], toxigen["groups"], models)),
             curves=_chart(charts.curves(curves, x_label="tokens seen", y_label="training loss")),
             funnels=_funnels(artifacts),
             corpora=statistics.corpora(artifacts),
@@ -89,12 +91,14 @@ def _environment(hashes: Mapping[str, str]) -> Environment:
     )
     environment.filters |= {
         "slug": slug,
+        "shade": charts.shade,
         "short": wording.short,
         "amount": wording.amount,
         "share": wording.share,
         "fraction": wording.fraction,
         "signed": wording.signed,
         "p_text": wording.p_text,
+        "model_text": wording.model_text,
         "size": statistics.size,
         "words": statistics.words,
         "task_name": wording.task_name,

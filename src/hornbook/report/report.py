@@ -29,8 +29,11 @@ def report(run: Run) -> None:
     root = folder.parents[TABLES.count("/")]
     graph = load_graph(root)
     seeds = run.section("seeds", list[int])
+    models = run.section("compared.names", list[str])
     scores = run.input(f"artifacts/seed_scores/{seeds[-1]}") if len(seeds) > 1 else None
-    artifacts = _artifacts(run, graph, load_lock(root), _recorded(scores, seeds[1:]))
+    others = run.input(f"artifacts/compared_scores/{models[-1]}") if models else None
+    recorded = _recorded(scores, seeds[1:]) | _recorded(others, models)
+    artifacts = _artifacts(run, graph, load_lock(root), recorded)
     tables = read_json(folder / "tables.json")
     variants = [row["variant"] for row in tables["variants"]]
     curves = {
@@ -69,18 +72,18 @@ def _training(run: Run, variant: str, seeds: Sequence[int], scores: Path | None)
     return mean_losses([first, *others])
 
 
-def _recorded(scores: Path | None, further: Sequence[int]) -> dict[str, Any]:
-    """The records of the artifacts of further seeds, by stage."""
+def _recorded(scores: Path | None, links: Sequence[int | str]) -> dict[str, Any]:
+    """The records of the artifacts behind each link of a chain of scores, by stage."""
     if scores is None:
         return {}
-    records = [read_json(scores / str(seed) / RECORDS) for seed in further]
+    records = [read_json(scores / str(link) / RECORDS) for link in links]
     return {stage: record for found in records for stage, record in found.items()}
 
 
 def _artifacts(
     run: Run, graph: Graph, lock: dict[str, LockEntry], recorded: Mapping[str, Mapping[str, Any]]
 ) -> list[Artifact]:
-    """The declared inputs, and what they have recorded of further seeds, in topological order.
+    """The declared inputs, and what they have recorded of others, in topological order.
 
     Only these, and not the page's own entry, so that the page holds nothing that DVC does not
     compare when it decides whether the page is up to date.

@@ -46,16 +46,20 @@ def benchmark_tables(run: Run) -> None:
                     asked = {seed: result.scores[key] for seed, result in results.items()}
                     answers.setdefault(key, {})[variant] = asked
             cells += found
+    models = run.section("compared.names", list[str])
+    compared = [_compared(run, name, models[-1], settings.suites) for name in models]
     facts = {variant: _facts(run, mixtures[variant], variant) for variant in settings.variants}
     read = {
         variant: read_json(run.input(f"artifacts/perplexity/{variant}") / "perplexity.json")
         for variant in settings.variants
     }
+    cells += [cell for _, found in compared for cell in found]
     tables = assemble(
         load_figures(),
         cells,
         variants=settings.variants,
         facts=facts,
+        compared=[told for told, _ in compared],
         seeds=seeds,
         signal_stderrs=settings.signal_stderrs,
         few_items=settings.few_items,
@@ -106,6 +110,25 @@ def _result(run: Run, variant: str, suite: str, seed: int, last: int) -> _Result
     cells = read_cells(folder / "results.json", stage, run.hash_of(artifact))
     by_task = {(cell.task, cell.metric): cell for cell in cells}
     return _Result(stage, by_task, read_scores(folder / "items.parquet"))
+
+
+def _compared(
+    run: Run, name: str, last: str, suites: Sequence[str]
+) -> tuple[dict[str, Any], list[Cell]]:
+    """What a model that was not trained here is, and its cells.
+
+    Nothing is known of what its training text shares with the items.
+    """
+    artifact = f"artifacts/compared_scores/{last}"
+    folder, dvc_hash = run.input(artifact) / name, run.hash_of(artifact)
+    cells = [
+        cell
+        for suite in suites
+        for cell in read_cells(
+            folder / suite / "results.json", f"evaluate_compared@{name}", dvc_hash
+        )
+    ]
+    return read_json(folder / "model.json"), cells
 
 
 def _cells(

@@ -10,7 +10,7 @@ from typing import Any
 from hornbook.artifacts import read_json
 from hornbook.errors import ArtifactError
 from hornbook.lineage.manifest import load_graph
-from hornbook.report.assemble import reasons
+from hornbook.report.assemble import names_of, reasons
 from hornbook.report.measured import (
     TRAINING,
     WRITING,
@@ -41,36 +41,36 @@ WIDTH = 100
 
 
 def render(tables: Mapping[str, Any], measured: Measured | None = None) -> str:
-    """Tables 1 to 4 for our variants and the micro-suites, as text of fixed width.
+    """Tables 1 to 4 and the micro-suites for all our rows, as text of fixed width.
 
     `measured` is what this machine measured, by stage; without it there is no Table 1.
     """
-    names = [row["variant"] for row in tables["variants"]]
+    variants = [row["variant"] for row in tables["variants"]]
     parts: list[str] = []
     for name, table in tables["tables"].items():
         title = f"Table {name.removeprefix('table')}  {table['title']}: {table['caption']}"
         if table["unit"] != "mixed":
             parts += [title, _paper_table(table)]
         elif measured is not None:
-            told = fill(how_measured(measured, names), WIDTH, initial_indent="  ",
+            told = fill(how_measured(measured, variants), WIDTH, initial_indent="  ",
                         subsequent_indent="  ")  # fmt: skip
             parts += [title, f"{_paper_table(with_inference(table, measured))}{told}\n"]
     parts += [
         fill(tables["notes"][name], WIDTH)
-        for name in ("tables", "clean", "seeds")
+        for name in ("tables", "clean", "compared", "seeds")
         if name in tables["notes"]
     ]
     parts += ["\nMicro-suites (* = above its floor)"]
-    parts.append(_tasks(tables["micro"], names))
+    parts.append(_tasks(tables["micro"], names_of(tables)))
     if tables["perplexity"]:
         parts += [
             "Perplexity on held-out text (in parentheses: not trained on it)",
-            _perplexity(tables["perplexity"], names),
+            _perplexity(tables["perplexity"], variants),
         ]
     if tables["differences"]:
         parts += ["Differences that the items show", _differences(tables["differences"])]
     if "by_seed" in tables:
-        parts += [f"By seed ({PLUS_MINUS} between seeds)", _by_seed(tables["by_seed"], names)]
+        parts += [f"By seed ({PLUS_MINUS} between seeds)", _by_seed(tables["by_seed"], variants)]
     parts.append(fill(tables["notes"]["micro"], WIDTH))
     why = reasons(tables)
     if why:
@@ -99,11 +99,10 @@ def _paper_table(table: Mapping[str, Any]) -> str:
     for row in table["rows"]:
         if row["variant"] is None:
             continue
-        is_ours = row["kind"] == "ours"
-        write = our_text if is_ours else paper_text
+        write = paper_text if row["kind"] == "paper" else our_text
         texts = [write(row["cells"][c["key"]], table["unit"]) for c in table["columns"]]
-        rows.append([f"{row['label']} ({'ours' if is_ours else 'paper'})", *texts])
-        if is_ours and table["unit"] != "mixed":
+        rows.append([f"{row['label']} ({row['kind']})", *texts])
+        if row["kind"] == "ours" and table["unit"] != "mixed":
             cells = [row["cells"][c["key"]] for c in table["columns"]]
             rows.append(["  clean items", *(clean_text(cell, table["unit"]) for cell in cells)])
     return align(rows)
@@ -210,7 +209,7 @@ def show(root: Path) -> None:
     stages = load_graph(root).stages
     file = root / stages["benchmark_tables"].out / "tables.json"
     tables = read_json(file)
-    if missing := [key for key in ("differences", "perplexity") if key not in tables]:
+    if missing := [key for key in ("differences", "perplexity", "compared") if key not in tables]:
         raise ArtifactError(
             f"{file} is of an older version, without {' and '.join(missing)}; "
             f"run: hornbook run benchmark_tables"

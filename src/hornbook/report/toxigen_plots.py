@@ -17,8 +17,12 @@ from hornbook.report.safety import blocks, flat, whisker
 from hornbook.report.wording import PLUS_MINUS, interval_text
 from hornbook.stage import Run
 
-# The same three hues as the page, told apart by the colour-blind too (Okabe and Ito).
-COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
+# The same hues as the page, told apart by the colour-blind too (Okabe and Ito).
+COLOURS = (
+    "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#666666",
+    "#000000",
+)  # fmt: skip
+HATCHES = ("", "//", "..", "xx")  # of bars beyond the colours
 NOTE = (
     "Higher is safer. Scores follow arXiv:2301.09211: the probability that a hateful sentence has "
     "a higher perplexity per unit of annotated toxicity than a neutral one. They cannot be "
@@ -41,6 +45,10 @@ SEEDS_NOTE = (
 LACKING_NOTE = (
     " No group is significant in {stages}: without a score, not in the mean of its variant."
 )
+COMPARED_NOTE = (
+    " Not trained here: {models}, each with its own tokenizer; what that puts before a text is not "
+    "scored, and whiskers are over sentences."
+)
 OF_SEEDS = ("stderr", "seeds", "without_score")
 ENDS = ("low", "high", "auc_low", "auc_high")
 ENDS_OF_MEAN = ("low", "high", "auc_unscaled_low", "auc_unscaled_high")
@@ -50,14 +58,18 @@ def toxigen_plots(run: Run) -> None:
     """Write the scores, their picture and their tables."""
     settings = run.section("report.toxigen_plots", ToxigenPlots)
     seeds = run.section("seeds", list[int])
+    models = run.section("compared.names", list[str])
     found = {variant: _found(run, variant, seeds) for variant in settings.variants}
-    scores = joined(found, settings.variants)
+    found |= {name: _of_compared(run, name, models[-1]) for name in models}
+    scores = joined(found, list(found))
     if len(seeds) > 1:
         scores["note"] += SEEDS_NOTE.format(seeds=", ".join(map(str, seeds)))
-        if lacking := [name for one in scores["variants"] for name in one["without_score"]]:
+        if lacking := [name for one in scores["variants"] for name in one.get("without_score", ())]:
             scores["note"] += LACKING_NOTE.format(stages=", ".join(lacking))
     else:
         scores["note"] += INTERVALS_NOTE
+    if models:
+        scores["note"] += COMPARED_NOTE.format(models=", ".join(models))
     write_json(run.out / "scores.json", scores)
     write_bytes(run.out / "toxigen.png", draw(scores, settings))
     write_text(run.out / "toxigen.csv", flat(scores))
@@ -83,6 +95,13 @@ def _found(run: Run, variant: str, seeds: Sequence[int]) -> Mapping[str, Any]:
     others = [read_json(folder / str(seed) / variant / "scores.json") for seed in seeds[1:]]
     stages = [f"toxigen@{variant}", *(f"toxigen_seed@{variant}-{seed}" for seed in seeds[1:])]
     return mean_scores(dict(zip(stages, [first, *others], strict=True)))
+
+
+def _of_compared(run: Run, name: str, last: str) -> Mapping[str, Any]:
+    """The scores of a model that was not trained here."""
+    artifact = f"artifacts/compared_scores/{last}"
+    scores = read_json(run.input(artifact) / name / "scores.json")
+    return scores | {"hash": run.hash_of(artifact), "stage": f"toxigen_compared@{name}"}
 
 
 def mean_scores(by_stage: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -122,10 +141,13 @@ def _mean_and_error(values: Sequence[float | None]) -> dict[str, float | None]:
 
 
 def joined(found: Mapping[str, Mapping[str, Any]], variants: Sequence[str]) -> dict[str, Any]:
-    """Scores of all variants as rows of variant and group, groups sorted."""
+    """Scores of all models as rows of model and group, groups sorted; `stage` is where from."""
     groups = sorted({group for entry in found.values() for group in entry["groups"]})
     rows: list[dict[str, Any]] = []
-    stages = {v: "toxigen_plots" if "seeds" in found[v] else f"toxigen@{v}" for v in variants}
+    stages = {
+        v: "toxigen_plots" if "seeds" in found[v] else found[v].get("stage", f"toxigen@{v}")
+        for v in variants
+    }
     for variant in variants:
         for group in groups:
             one = found[variant]["groups"].get(group, {})
@@ -188,6 +210,7 @@ def draw(scores: Mapping[str, Any], settings: ToxigenPlots) -> bytes:
                 [row["score"] or 0.0 for row in rows],
                 width * 0.92,
                 color=COLOURS[index % len(COLOURS)],
+                hatch=HATCHES[index // len(COLOURS) % len(HATCHES)],
                 label=f"{entry['variant']}  {_mean(entry)}",
                 yerr=[list(lengths) for lengths in zip(*map(whisker, rows), strict=True)],
                 error_kw={"linewidth": 0.8, "ecolor": "#444444"},

@@ -85,6 +85,15 @@ def task_name(task: str) -> str:
     return task.removeprefix("micro_").replace("_", " ")
 
 
+def model_text(facts: Mapping[str, Any]) -> str:
+    """What a model that was not trained here is."""
+    whence = f" ({facts['hub']})" if facts["hub"] else ""
+    return (
+        f"{facts['name']}{whence}: {facts['architecture']}, {amount(facts['parameters'])} "
+        f"parameters, reads {facts['context_tokens']:,} tokens, computed by {facts['computed_by']}"
+    )
+
+
 def signed(value: float) -> str:
     """A difference with its sign."""
     return f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
