@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from hornbook.lineage import compared
 from hornbook.lineage.code import required
 from hornbook.lineage.further_seeds import NOTHING, REPEATED, further_seeds
 from hornbook.lineage.manifest import load_graph, lookup
@@ -18,6 +19,19 @@ SEEDS = [0, 1, 2]
 SEEDED = load_graph(
     ROOT, params=GRAPH.params | {"seeds": SEEDS, "further_seeds": further_seeds(ROOT, SEEDS)}
 )
+BESIDE = load_graph(
+    ROOT,
+    params=GRAPH.params
+    | {
+        "compared": {
+            "names": ["wide", "narrow"],
+            "models": {n: {"folder": f"/models/{n}", "hub": None} for n in ("wide", "narrow")},
+            "scores": {"wide": NOTHING, "narrow": "artifacts/compared_scores/wide"},
+            "last": "artifacts/compared_scores/narrow",
+        }
+    },
+)
+GROWN = SEEDED.stages | BESIDE.stages
 
 
 def readers(key: str) -> set[str]:
@@ -31,7 +45,7 @@ def readers(key: str) -> set[str]:
 
 def test_every_value_is_read_by_a_stage_or_says_where_an_input_is():
     unread = [key for key in flatten(GRAPH.params) if not readers(key)]
-    only_places = ("data.", "environment.", "further_seeds.")
+    only_places = ("compared.", "data.", "environment.", "further_seeds.", "models.")
     assert set(unread) == {key for key in unread if key.startswith(only_places)}
 
 
@@ -68,14 +82,14 @@ def test_no_runtime_value_is_identity():
 
 def test_each_stage_lists_the_code_that_it_runs():
     for family, needed in required(ROOT).items():
-        for stage in SEEDED.stages.values():
+        for stage in GROWN.values():
             if stage.family == family:
                 listed = [path for path in stage.code if path.startswith("src/")]
                 assert listed == needed, f"{stage.name}: run hornbook code-deps --write"
 
 
 def test_every_stage_of_the_manifest_has_a_function_and_the_reverse():
-    assert {stage.family for stage in SEEDED.stages.values()} == set(STAGES)
+    assert {stage.family for stage in GROWN.values()} == set(STAGES)
 
 
 def test_further_seeds_leave_all_of_seed_0_as_it_was_but_what_reads_all_seeds():
@@ -105,11 +119,30 @@ def test_a_further_seed_is_trained_on_what_seed_0_is_and_read_by_the_tables():
     }
 
 
+def test_a_compared_model_leaves_all_as_it_was_but_what_reads_the_tables_rows():
+    hasher = Hasher(ROOT)
+    moved = {
+        name
+        for name, stage in GRAPH.stages.items()
+        if identity(stage, GRAPH, hasher) != identity(BESIDE.stages[name], BESIDE, hasher)
+    }
+    assert moved == {"benchmark_tables", "toxigen_plots", "report"} == readers("compared.names")
+    added = {stage.family for name, stage in BESIDE.stages.items() if name not in GRAPH.stages}
+    assert added == set(compared.REPEATED)
+    assert len(BESIDE.stages) == len(GRAPH.stages) + 2 * 3
+    assert "compared_scores@wide" in BESIDE.stages["compared_scores@narrow"].producers
+    for name in ("evaluate_compared@wide", "toxigen_compared@wide"):
+        assert not BESIDE.stages[name].producers, "no stage of ours makes it"
+        assert "/models/wide" in BESIDE.stages[name].sources
+
+
 def test_what_stands_for_no_scores_is_code_that_every_reader_runs_anyway():
     for name in ("benchmark_tables", "toxigen_plots", "report"):
         assert NOTHING in GRAPH.stages[name].code
         assert not any("artifacts/seed_scores" in path for path in GRAPH.stages[name].deps)
+        assert not any("artifacts/compared_scores" in path for path in GRAPH.stages[name].deps)
     assert NOTHING in SEEDED.stages["seed_scores@1"].code
+    assert NOTHING in BESIDE.stages["compared_scores@wide"].code
 
 
 def test_every_declared_parameter_exists():

@@ -8,6 +8,7 @@ import pytest
 from hornbook.compose import compose, render
 from hornbook.errors import ConfigError
 from hornbook.lineage.manifest import load_graph, load_lock, lookup
+from tests.core.test_compared import write_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -53,6 +54,21 @@ def test_our_graph_of_any_seeds_has_the_stages_and_edges_that_dvc_sees(tmp_path,
     assert {n: set(s.producers) for n, s in graph.stages.items()} == dvc_edges(tmp_path)
     collected = [name for name in graph.stages if name.startswith("seed_scores@")]
     assert collected == [f"seed_scores@{seed}" for seed in seeds[1:]]
+
+
+def test_our_graph_with_compared_models_has_the_stages_and_edges_that_dvc_sees(tmp_path):
+    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
+        subprocess.run(command, cwd=tmp_path, check=True)
+    for name in ("dvc.yaml", "data.dvc"):
+        shutil.copyfile(ROOT / name, tmp_path / name)
+    folders = [write_folder(tmp_path / "of others" / name) for name in ("wide-1.5", "narrow")]
+    quoted = ",".join(f"'{folder}'" for folder in folders)
+    overrides = [f"models.compare=[{quoted}]"]
+    (tmp_path / "params.yaml").write_text(render(compose(ROOT, overrides)))
+    graph = load_graph(tmp_path)
+    assert {n: set(s.producers) for n, s in graph.stages.items()} == dvc_edges(tmp_path)
+    collected = [name for name in graph.stages if name.startswith("compared_scores@")]
+    assert collected == ["compared_scores@wide-1_5", "compared_scores@narrow"]
 
 
 def test_dependencies_are_told_apart(toy):

@@ -81,6 +81,23 @@ def test_models_of_further_seeds_have_runs_with_variant_and_seed(tmp_path):
     assert json.loads(found["evaluate_seed"].tags["not_run"]) == {"humaneval": REASON}
 
 
+def test_models_that_were_not_trained_here_have_runs_that_say_what_they_are(tmp_path):
+    root = write_workspace(tmp_path, models=("wide", "narrow"))
+    lock = load_lock(root)
+    found = {
+        stage.family: read_record(root, stage, lock[stage.name])
+        for stage in load_graph(root).stages.values()
+        if stage.family in FAMILIES and stage.instance == "narrow"
+    }
+    assert set(found) == {"evaluate_compared", "toxigen_compared"}
+    assert {record.tags["variant"] for record in found.values()} == {"narrow"}
+    asked = found["evaluate_compared"]
+    assert asked.tags["model.architecture"] == "GPT2LMHeadModel"
+    assert asked.tags["model.hub"].startswith("someone/narrow@")
+    assert {"piqa/acc", "micro_mind/acc_stderr"} <= set(asked.metrics)
+    assert json.loads(asked.tags["not_run"]) == {"humaneval": REASON}
+
+
 def test_tracking_again_writes_nothing_even_when_the_index_is_lost(root, client):
     before = tracked(root)
     assert len(track(root)) == 24

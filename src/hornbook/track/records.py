@@ -151,6 +151,15 @@ def _suites(folder: Path) -> _Content:
     return content
 
 
+def _compared(folder: Path) -> _Content:
+    """All suites of a model that was not trained here, and what it is."""
+    content = _suites(folder)
+    facts = read_json(folder / "model.json")
+    content.tags |= {"variant": facts["name"]}
+    content.tags |= {f"model.{k}": text(v) for k, v in facts.items() if k != "name" and v}
+    return content
+
+
 def _evaluate(folder: Path) -> _Content:
     results = read_json(folder / "results.json")
     content = _Content(tags={"variant": results["variant"], "suite": results["suite"]})
@@ -198,8 +207,10 @@ READERS: Mapping[str, Callable[[Path], _Content]] = {
     "train_seed": _of_seed(_train),
     "evaluate": _evaluate,
     "evaluate_seed": _of_seed(_suites),
+    "evaluate_compared": _compared,
     "perplexity": _perplexity,
     "toxigen": _toxigen,
     "toxigen_seed": _of_seed(_toxigen),
+    "toxigen_compared": _toxigen,
     "red_team": _red_team,
 }
