@@ -1,12 +1,15 @@
 """A suite asks the model what it was not asked before, and only a checkpoint that is whole."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from hornbook.errors import ArtifactError
 from hornbook.evaluate import lm as asking
+from hornbook.evaluate.config import Evaluate
 from hornbook.evaluate.evaluate import evaluate
+from hornbook.stage import Run
 from tests.evaluate.test_evaluate_seed import asked, root  # noqa: F401 - a fixture
 from tests.evaluate.test_lm import Letters
 
@@ -49,6 +52,20 @@ def test_other_code_does_not_trust_what_older_code_answered(root, rows, monkeypa
     asked_first = list(rows)
     rows.clear()
     monkeypatch.setattr(asking, "arithmetic", lambda: "of another release")
+    run(root, ["micro_mind"])
+    assert rows == asked_first
+
+
+def test_what_other_threads_answered_is_not_taken_for_the_same(root, rows, monkeypatch):  # noqa: F811
+    run(root, ["micro_mind"])
+    asked_first = list(rows)
+    rows.clear()
+    section = Run.section
+    monkeypatch.setattr(
+        Run, "section",
+        lambda self, key, kind: replace(found, threads=2)
+        if isinstance(found := section(self, key, kind), Evaluate) else found,
+    )  # fmt: skip
     run(root, ["micro_mind"])
     assert rows == asked_first
 

@@ -165,3 +165,12 @@ def test_more_programs_are_asked_for_than_there_are(settings, wrong):
 def test_what_cannot_be_asked_is_refused_at_compose(override, message):
     with pytest.raises(ConfigError, match=message):
         compose(ROOT, [override])
+
+
+def test_a_program_that_had_other_limits_is_of_another_definition(settings):
+    rows = [{"id": "0", "prompt": "p"}]
+    before = definition(rows, settings)
+    for limit, value in (("wall_seconds", 9.0), ("memory_mib", 64), ("mode", "bubblewrap")):
+        other = replace(settings, sandbox=replace(settings.sandbox, **{limit: value}))
+        assert definition(rows, other) != before, limit
+    assert definition(rows, replace(settings, resamples=7)) == before

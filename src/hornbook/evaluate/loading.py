@@ -5,27 +5,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from hornbook.errors import ArtifactError
+from hornbook.model.loading import Computing, load_answering
 from hornbook.stage import Run
 
 if TYPE_CHECKING:
     from hornbook.evaluate.lm import HornbookLM
-    from hornbook.model.phi import Attention
     from hornbook.progress import Progress
 
 
-class Asking(Protocol):
+class Asking(Computing, Protocol):
     """The settings of a stage that say how a checkpoint computes its answers."""
 
     @property
-    def device(self) -> str: ...  # noqa: D102 - as conf names them
-    @property
-    def dtype(self) -> str: ...  # noqa: D102
-    @property
-    def attention(self) -> "Attention": ...  # noqa: D102
-    @property
-    def threads(self) -> int: ...  # noqa: D102
-    @property
-    def batch_rows(self) -> int: ...  # noqa: D102
+    def batch_rows(self) -> int: ...  # noqa: D102 - as conf names them
     @property
     def new_tokens(self) -> int: ...  # noqa: D102
 
@@ -39,29 +31,21 @@ def load_lm(run: Run, checkpoint: Path, settings: Asking, progress: "Progress") 
     Raises:
         ArtifactError: The checkpoint is not whole, or its tokenizer is another model's.
     """
-    import torch
-
     from hornbook.evaluate.lm import HornbookLM, arithmetic
     from hornbook.evaluate.memory import Memory
-    from hornbook.model.checkpoint import load_model
     from hornbook.tokens.encoder import Encoder
 
-    torch.set_num_threads(settings.threads)
-    model = load_model(
-        checkpoint,
-        settings.device,
-        getattr(torch, settings.dtype),
-        attention=settings.attention,
-    )
-    model.pack()
+    model = load_answering(checkpoint, settings)
     encoder = Encoder.load(checkpoint)
     if encoder.tokens > model.vocab_size:
         raise ArtifactError(
             f"{checkpoint}: the tokenizer has ids up to {encoder.tokens - 1:,}, the model's "
             f"embedding {model.vocab_size:,} rows; they are not of one training: train it again"
         )
+    # how many threads share a sum decides its last digits
     how = {"dtype": settings.dtype, "attention": settings.attention, "device": settings.device,
-           "tokenizer": encoder.sha256, "arithmetic": arithmetic()}  # fmt: skip
+           "threads": settings.threads, "tokenizer": encoder.sha256,
+           "arithmetic": arithmetic()}  # fmt: skip
     return HornbookLM(
         model,
         encoder,

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from math import comb
 from pathlib import Path
 
@@ -112,7 +113,8 @@ def _cluster(row: Row) -> str:
 
 
 def definition(rows: Sequence[Row], settings: Evaluate) -> str:
-    """A hash of how code benchmarks are asked and judged, and of their items."""
+    """A hash of how programs are asked for and judged, within which limits, and of the items."""
     drawn = [settings.samples, settings.temperature, settings.seed]
-    said = [FORM, STOPS, rows, settings.new_tokens, *(drawn if settings.samples > 1 else [])]
+    said = [FORM, STOPS, rows, settings.new_tokens, asdict(settings.sandbox),
+            *(drawn if settings.samples > 1 else [])]  # fmt: skip
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]

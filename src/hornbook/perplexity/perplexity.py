@@ -28,17 +28,11 @@ DIGITS = 5
 
 def perplexity(run: Run) -> None:
     """Write `perplexity.json`: a cell for each source, and one for each of its domains."""
-    import torch
-
     from hornbook.measure.inference import inference
-    from hornbook.model.checkpoint import load_model
+    from hornbook.model.loading import load_answering
 
     settings = run.section("perplexity", Perplexity)
-    torch.set_num_threads(settings.threads)
-    dtype = getattr(torch, settings.dtype)
-    checkpoint = run.input(f"artifacts/train/{run.instance}")
-    model = load_model(checkpoint, settings.device, dtype, attention=settings.attention)
-    model.pack()
+    model = load_answering(run.input(f"artifacts/train/{run.instance}"), settings)
     context = model.shape.context_tokens
     found: list[dict[str, Any]] = []
     for corpus in settings.corpora:
