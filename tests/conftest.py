@@ -1,6 +1,7 @@
 """Fixtures that several nouns share."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,16 @@ def toy(tmp_path: Path) -> Toy:
     return make_toy(tmp_path / "a toy")
 
 
+@pytest.fixture(scope="session")
+def _ran_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A toy graph that was run and committed, for others to begin as copies of it."""
+    one = make_toy(tmp_path_factory.mktemp("once") / "a toy")
+    one.dvc("repro", "-q")
+    one.commit("ran")
+    return one.root
+
+
 @pytest.fixture
-def ran(toy: Toy) -> Toy:
+def ran(_ran_once: Path, tmp_path: Path) -> Toy:
     """The toy graph, run and committed."""
-    toy.dvc("repro", "-q")
-    toy.commit("ran")
-    return toy
+    return Toy(Path(shutil.copytree(_ran_once, tmp_path / "a toy", symlinks=True)))

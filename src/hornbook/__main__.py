@@ -25,7 +25,12 @@ COMMANDS = {
         "hornbook.lineage.explain",
         "where an artifact or a cell comes from, down to the inputs",
     ),
+    "verify": (
+        "hornbook.lineage.verify",
+        "make recorded artifacts again in a clean copy, and compare: a receipt",
+    ),
     "experiment": ("hornbook.experiment.commands", "an ablation in a workspace of its own"),
+    "gc": ("hornbook.lineage.gc", "what of cache and leftovers can be freed, and why; --yes frees"),
     "code-deps": ("hornbook.lineage.code", "the src/ files that dvc.yaml must list; --write"),
     "track": ("hornbook.track.runs", "MLflow runs from artifacts and dvc.lock"),
     "table": ("hornbook.report.terminal", "the benchmark table of the last run"),

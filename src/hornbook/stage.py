@@ -5,6 +5,7 @@ complete by construction. It writes to a folder outside the output and the folde
 when the function returns: a killed stage leaves no half artifact and finds its journals again.
 """
 
+import fcntl
 import json
 import os
 import resource
@@ -12,9 +13,10 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 T = TypeVar("T")
+# in a clean copy of a checkout: its inputs are those of a record, whatever their producers are now
+CLEAN_COPY = Path(".hornbook", "clean-copy")
+HELD = "held"  # locked in a pending folder while a stage works there
 
 
 class Run:
@@ -231,25 +236,42 @@ def run_stage(root: Path, name: str) -> None:
         _assist(graph, stage, pending=root / several.ask("pending"), runtime=runtime)
         return
     hasher = Hasher(root)
-    require_fresh(graph, load_lock(root), hasher, stage)
+    if not (root / CLEAN_COPY).exists():
+        require_fresh(graph, load_lock(root), hasher, stage)
     pending = root / ".hornbook" / "pending" / f"{name}-{identity(stage, graph, hasher)}"
     begun = _inputs_now(stage, graph, hasher)
     hasher.save()
     reporter = Reporter(name)
     run = Run(graph, stage, pending=pending, runtime=runtime, reporter=reporter)
     run.has_own_process = True
+    with _held(pending):
+        _make(root, run, stage, begun, several)
+    reporter.say(f"done -> {stage.out}")
+
+
+@contextmanager
+def _held(pending: Path) -> Generator[None]:
+    """Say of a pending folder that a stage works there, until this process ends."""
+    pending.mkdir(parents=True, exist_ok=True)
+    with (pending / HELD).open("a") as held:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(held, fcntl.LOCK_SH)
+        yield
+
+
+def _make(root: Path, run: Run, stage: Stage, begun: LockEntry, several: ModuleType | None) -> None:
+    """Run the stage's function and put what it made in place."""
     shutil.rmtree(run.out, ignore_errors=True)
     run.out.mkdir(parents=True)
     if several:
-        several.tell("pending", str(pending.relative_to(root)))
+        several.tell("pending", str(run.pending.relative_to(root)))
     started, cpu = time.monotonic(), _cpu_seconds()
     _function(stage)(run)
     run.close()
     _require_unchanged(root, stage, begun)
     _record(root, run, seconds=time.monotonic() - started, cpu_seconds=_cpu_seconds() - cpu)
     _move(run.out, root / stage.out)
-    shutil.rmtree(pending, ignore_errors=True)
-    reporter.say(f"done -> {stage.out}")
+    shutil.rmtree(run.pending, ignore_errors=True)
 
 
 def _inputs_now(stage: Stage, graph: Graph, hasher: Hasher) -> LockEntry:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from configparser import ConfigParser
 from configparser import Error as BrokenConfig
 from contextlib import suppress
@@ -68,6 +68,13 @@ class RunCache:
             if is_it and entry is not None and is_cached(self.root, entry.out_hash):
                 return entry
         return None
+
+    def entries(self) -> Iterator[LockEntry]:
+        """All runs, the newest of a command first."""
+        for files in self._files().values():
+            for file in files:
+                if (entry := _read(file)) is not None:
+                    yield entry
 
     def _files(self) -> dict[str, list[Path]]:
         """The files of the run cache by the command they record, newest first."""

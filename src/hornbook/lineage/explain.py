@@ -16,6 +16,7 @@ from hornbook.lineage.cache import cached_text
 from hornbook.lineage.diff import resolve_revision
 from hornbook.lineage.forecast import duration, measured
 from hornbook.lineage.manifest import LockEntry, load_lock
+from hornbook.lineage.receipts import known
 from hornbook.lineage.workspace import CODE, flatten
 
 TABLES = "benchmark_tables"
@@ -26,7 +27,8 @@ SHOWN_VALUES = 6
 class Node:
     """A recorded stage: what it wrote, from which stages, files of code and inputs, and values.
 
-    `seconds`, `cpu_seconds` and `cost_usd` are None where nobody here knows them.
+    `seconds`, `cpu_seconds` and `cost_usd` are None where nobody here knows them, `verified` is
+    the receipt of `hornbook verify` where there is one of these bytes.
     """
 
     stage: str
@@ -40,6 +42,7 @@ class Node:
     seconds: float | None
     cpu_seconds: float | None
     cost_usd: float | None
+    verified: Mapping[str, Any] | None
 
     @property
     def seeds(self) -> dict[str, Any]:
@@ -85,6 +88,7 @@ def _node(root: Path, name: str, entry: LockEntry, made: Mapping[str, str]) -> N
         seconds=took.get("seconds"),
         cpu_seconds=took.get("cpu_seconds"),
         cost_usd=json.loads(summary).get("cost_usd") if summary else None,
+        verified=known(root, name, entry.out_hash),
     )
 
 
@@ -189,6 +193,8 @@ def _told(node: Node) -> list[str]:
     if shown:
         told.append("values " + ", ".join(shown) + (f", and {more} more" if more > 0 else ""))
     told.append(f"code {len(node.code)} files")
+    if node.verified is not None:
+        told.append(f"made again {node.verified['text']} (at {node.verified['revision'][:7]})")
     return told
 
 

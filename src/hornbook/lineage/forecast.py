@@ -191,6 +191,12 @@ class _Past:
         return float(cost) if cost else None
 
 
+def expected(graph: Graph, lock: Mapping[str, LockEntry], root: Path) -> dict[str, Takes]:
+    """What each stage is expected to take when it runs."""
+    past = _Past(graph, lock, root)
+    return {name: past.takes(name) for name in graph.stages}
+
+
 def measured(root: Path, name: str) -> Mapping[str, Any]:
     """What the newest run of a stage here took; empty where there was none."""
     try:

@@ -144,6 +144,17 @@ def select(graph: Graph, names: Sequence[str]) -> list[str]:
     Raises:
         ConfigError: A name is neither a stage nor a family.
     """
+    found = named(graph, names)
+    chosen = {*found, *graph.ancestors(found)}
+    return [name for name in graph.stages if name in chosen or not names]
+
+
+def named(graph: Graph, names: Sequence[str]) -> list[str]:
+    """The stages that are named, by themselves or by their family, in order.
+
+    Raises:
+        ConfigError: A name is neither a stage nor a family.
+    """
     chosen: set[str] = set()
     for name in names:
         found = [s.name for s in graph.stages.values() if name in {s.name, s.family}]
@@ -163,8 +174,8 @@ def select(graph: Graph, names: Sequence[str]) -> list[str]:
             near = get_close_matches(name, [*families, *graph.stages], 3)
             meant = f", did you mean {' or '.join(near)}?" if near else ""
             raise ConfigError(f"no stage {name!r}{meant}; the stages are {', '.join(families)}")
-        chosen |= {*found, *graph.ancestors(found)}
-    return [name for name in graph.stages if name in chosen or not names]
+        chosen |= {*found}
+    return [name for name in graph.stages if name in chosen]
 
 
 @dataclass

@@ -115,7 +115,7 @@ def compare(stage: Stage, entry: LockEntry | None, graph: Graph, hasher: Hasher)
     found: list[Reason] = []
     if entry.cmd != stage.cmd:
         found.append(Reason("command", stage.name, entry.cmd, stage.cmd))
-    found += _parameter_reasons(entry.params, graph.param_values(stage))
+    found += parameter_reasons(entry.params, graph.param_values(stage))
     kinds: tuple[tuple[Iterable[str], Kind], ...] = (
         (stage.code, "code"),
         (stage.sources, "data"),
@@ -139,7 +139,8 @@ def _kind(path: str) -> Kind:
     return "code" if path.startswith(CODE) else "data"
 
 
-def _parameter_reasons(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Reason]:
+def parameter_reasons(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Reason]:
+    """The values that are not the same, by dotted key."""
     old, new = flatten(before), flatten(now)
     return [
         Reason("parameter", key, _shown(old, key), _shown(new, key))
