@@ -151,8 +151,11 @@ def main(arguments: Sequence[str]) -> int:
         stream.flush()
 
     # a stage is in a session of its own and would go on without us
-    signal.signal(signal.SIGTERM, _interrupt)
-    found = verify(root, names, asked, say)
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        found = verify(root, names, asked, say)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     if options.json:
         print(json.dumps({"receipts": found.receipts, "errors": found.errors}, indent=1))  # noqa: T201
         return found.status
