@@ -28,6 +28,7 @@ SAMPLED = {
     "train_seed": sample_training,
     "evaluate": sample_items,
     "evaluate_seed": sample_items,
+    "evaluate_compared": sample_items,
 }
 Say = Callable[[str], None]
 
