@@ -107,8 +107,9 @@ def _parser() -> argparse.ArgumentParser:
         f"place that differs. Without STAGE: what takes under {CHEAP_SECONDS} s by the last runs.",
         epilog="A sample can be taken of train and train_seed (N steps from the first, compared "
         "with the recorded curve, and the order of all sequences by its digest) and of evaluate, "
-        "evaluate_seed and evaluate_compared (the first N items of each benchmark, item by item); other stages are "
-        "made whole. Exit status: 0 all the same, 1 one differs, 2 one could not be made again. "
+        "evaluate_seed and evaluate_compared (the first N items of each benchmark, item by item); "
+        "other stages are made whole. Exit status: 0 all the same, 1 one differs, 2 one could not "
+        "be made again. "
         "Receipts are in .hornbook/receipts, and hornbook explain shows them. "
         "examples: hornbook verify; hornbook verify tokenizer web_filter; "
         "hornbook verify train --sample 40; hornbook verify --all",
