@@ -36,14 +36,23 @@ def cached_file(root: Path, digest: str) -> Path:
 
 def cached_text(root: Path, out_hash: str, name: str) -> str | None:
     """The text of a file inside an artifact folder; None where the cache lacks it."""
+    file = cached_member(root, out_hash, name)
+    return file.read_text("utf-8") if file else None
+
+
+def cached_member(root: Path, out_hash: str, name: str) -> Path | None:
+    """The cached copy of a file inside an artifact folder; None where the cache lacks it."""
+    digest = (cached_files(root, out_hash) or {}).get(name)
+    file = cached_file(root, digest) if digest else None
+    return file if file and file.exists() else None
+
+
+def cached_files(root: Path, out_hash: str) -> dict[str, str] | None:
+    """The hash of each file of an artifact folder by its path in it; None without a listing."""
     listing = cached_file(root, out_hash)
-    if not listing.exists():
+    if not out_hash.endswith(".dir") or not listing.exists():
         return None
-    for row in json.loads(listing.read_text("utf-8")):
-        if row["relpath"] == name:
-            file = cached_file(root, row["md5"])
-            return file.read_text("utf-8") if file.exists() else None
-    return None
+    return {row["relpath"]: row["md5"] for row in json.loads(listing.read_text("utf-8"))}
 
 
 class RunCache:

@@ -9,14 +9,16 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from hornbook.errors import ConfigError
+from hornbook.lineage.cells import TABLES, Moved, moved, table_cells
 from hornbook.lineage.manifest import Graph, LockEntry, load_graph, load_lock
 from hornbook.lineage.workspace import CODE, flatten
 
 Verdict = Literal["first cause", "followed", "no effect", "not deterministic", "added", "removed"]
 WORK_TREE = "work tree"
+MOST_NUMBERS = 40
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,19 @@ def diff(root: Path, a: str, b: str, stage: str | None = None) -> list[StageDiff
     return [one for one in found if one.stage in wanted]
 
 
+def changed_numbers(root: Path, a: str, b: str) -> list[Moved] | None:
+    """The cells of the tables that differ; None where the cache lacks the tables of a side.
+
+    Raises:
+        ConfigError: A name is unknown.
+    """
+    locks = [load_lock(root, resolve_revision(root, name)) for name in (a, b)]
+    if len({lock[TABLES].out_hash if TABLES in lock else None for lock in locks}) == 1:
+        return []
+    before, after = (table_cells(root, lock) for lock in locks)
+    return moved(before, after) if before and after else None
+
+
 def _upstream(lock: Mapping[str, LockEntry], stage: str) -> set[str]:
     """What a stage was made from when it was recorded, whatever stages the work tree has."""
     made = {out: name for name, entry in lock.items() for out in entry.outs}
@@ -192,12 +207,46 @@ def as_markdown(found: Sequence[StageDiff]) -> str:
     return "\n".join(lines)
 
 
+def lines(found: Sequence[StageDiff], numbers: Sequence[Moved] | None) -> list[str]:
+    """The differences for a terminal: numbers of the tables first, then causes."""
+    if not found:
+        return ["no difference"]
+    told: list[str] = []
+    if numbers is None:
+        told += [
+            f"numbers of the tables: not in the cache here; dvc fetch {TABLES} brings them",
+            "",
+        ]
+    elif numbers:
+        told += [f"{len(numbers)} numbers of the tables differ"]
+        told += [f"    {one}" for one in numbers[:MOST_NUMBERS]]
+        more = len(numbers) - MOST_NUMBERS
+        told += [f"    and {more} more: --json has all", ""] if more > 0 else [""]
+    for one in sorted(found, key=lambda d: ORDER.index(d.verdict)):
+        told.append(f"{one.verdict:<18} {one.stage}")
+        told += [f"    {change}" for change in one.changes]
+    return told
+
+
+def as_json(found: Sequence[StageDiff], numbers: Sequence[Moved] | None) -> dict[str, Any]:
+    """The differences for programs; `numbers` is null where the cache lacks the tables."""
+    cells = [] if numbers is None else [one.as_json() for one in numbers]
+    return {
+        "numbers": None if numbers is None else cells,
+        "stages": [
+            {"stage": d.stage, "verdict": d.verdict, "changes": [vars(c) for c in d.changes]}
+            for d in found
+        ],
+    }
+
+
 def main(arguments: Sequence[str]) -> int:
     """`hornbook diff A B [--stage S] [--json]`."""
     parser = argparse.ArgumentParser(
         prog="hornbook diff",
-        description="Why two revisions, experiments or the work tree differ: first causes, then "
-        "what followed, what changed without effect, what is not deterministic.",
+        description="Why two revisions, experiments or the work tree differ: the numbers of the "
+        "tables that changed, then first causes, what followed, what changed without effect, what "
+        "is not deterministic.",
         epilog="example: hornbook diff HEAD workspace; hornbook diff main web-lr --stage report",
     )
     parser.add_argument("a", help="a git revision, an experiment, or `workspace`")
@@ -206,17 +255,10 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="machine-readable")
     options = parser.parse_args(list(arguments))
     found = diff(Path.cwd(), options.a, options.b, options.stage)
+    numbers = changed_numbers(Path.cwd(), options.a, options.b) if options.stage is None else []
     if options.json:
-        rows = [
-            {"stage": d.stage, "verdict": d.verdict, "changes": [vars(c) for c in d.changes]}
-            for d in found
-        ]
-        print(json.dumps(rows, indent=1))  # noqa: T201
+        print(json.dumps(as_json(found, numbers), indent=1))  # noqa: T201
         return 0
-    if not found:
-        print("no difference")  # noqa: T201
-    for one in sorted(found, key=lambda d: ORDER.index(d.verdict)):
-        print(f"{one.verdict:<18} {one.stage}")  # noqa: T201
-        for change in one.changes:
-            print(f"    {change}")  # noqa: T201
+    for line in lines(found, numbers):
+        print(line)  # noqa: T201
     return 0

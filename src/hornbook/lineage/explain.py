@@ -6,20 +6,20 @@ added where this machine made exactly these bytes.
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hornbook.errors import ConfigError
 from hornbook.lineage.cache import cached_text
+from hornbook.lineage.cells import table_cells
 from hornbook.lineage.diff import resolve_revision
 from hornbook.lineage.forecast import duration, measured
 from hornbook.lineage.manifest import LockEntry, load_lock
 from hornbook.lineage.receipts import known
 from hornbook.lineage.workspace import CODE, flatten
 
-TABLES = "benchmark_tables"
 SHOWN_VALUES = 6
 
 
@@ -106,57 +106,20 @@ def find(root: Path, lock: Mapping[str, LockEntry], name: str) -> tuple[str, str
         if any(name.rstrip("/") == out or name.startswith(f"{out}/") for out in entry.outs):
             return stage, f"artifact {name}"
     task, _, variant = name.partition("@")
-    cells = list(_cells(root, lock))
-    meant = [c for c in cells if variant == c["variant"] and task.lower() in c["names"]]
+    cells = table_cells(root, lock)
+    meant = [c for c in cells if variant == c.variant and task.lower() in c.names]
     if meant:
-        return meant[0]["stage"], f"cell {name}: {'; '.join(cell['text'] for cell in meant)}"
-    of_task = [cell["variant"] for cell in cells if task.lower() in cell["names"]]
+        return meant[0].stage, f"cell {name}: {'; '.join(map(str, meant))}"
+    of_task = [cell.variant for cell in cells if task.lower() in cell.names]
     if of_task:
         raise ConfigError(
             f"{task} has no cell of {variant!r}; it has those of {', '.join(of_task)}"
         )
-    known = ", ".join(sorted({cell["task"] for cell in cells})) or "none here"
+    known = ", ".join(sorted({cell.task for cell in cells})) or "none here"
     raise ConfigError(
         f"{name!r} is no recorded stage, no artifact and no cell; a stage is e.g. train@phi-1_5, "
         f"an artifact artifacts/web/filtered, a cell TASK@VARIANT with a task of: {known}"
     )
-
-
-def _cells(root: Path, lock: Mapping[str, LockEntry]) -> Iterator[dict[str, Any]]:
-    """The measured cells of the recorded tables, as far as the cache has them."""
-    text = cached_text(root, lock[TABLES].out_hash, "tables.json") if TABLES in lock else None
-    if text is None:
-        return
-    tables: dict[str, Any] = json.loads(text)
-    for table in tables["tables"].values():
-        labels = {column["key"]: column for column in table["columns"]}
-        for row in table["rows"]:
-            for key, cell in row["cells"].items() if row["kind"] == "ours" else ():
-                if cell.get("stage") and cell.get("value") is not None:
-                    names = (key, labels[key]["label"], labels[key]["task"] or key)
-                    yield _cell(cell, row["variant"], names)
-    for row in (*tables["micro"], *tables["further"]):
-        for variant, cell in row["cells"].items():
-            yield _cell(cell, variant, (row["task"], row["task"].removeprefix("micro_")))
-
-
-def _cell(cell: Mapping[str, Any], variant: str, names: Sequence[str]) -> dict[str, Any]:
-    error = f" +- {cell['stderr']:.3f}" if cell.get("stderr") is not None else ""
-    value = "not run" if cell["value"] is None else f"{cell['value']:.4g}{error}"
-    return {
-        "task": names[0],
-        "names": {name.lower() for name in names},
-        "variant": variant,
-        # a mean over seeds is of no evaluation alone: the first of them stands for the others
-        "stage": cell["seeds"][0]["stage"] if cell.get("seeds") else cell["stage"],
-        "text": f"{cell.get('metric', '')} {value}{_seeds(cell)}".strip(),
-    }
-
-
-def _seeds(cell: Mapping[str, Any]) -> str:
-    """The evaluations behind a mean over seeds; the first is the one that is unfolded."""
-    stages = [one["stage"] for one in cell.get("seeds") or ()]
-    return f" (mean of {', '.join(stages)})" if stages else ""
 
 
 def tree(nodes: Mapping[str, Node], top: str) -> list[str]:

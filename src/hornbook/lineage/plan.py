@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hornbook.lineage.forecast import Step, Takes, duration, forecast, wall_seconds
+from hornbook.lineage.cells import Touched, touched
+from hornbook.lineage.forecast import Action, Step, Takes, duration, forecast, wall_seconds
 from hornbook.lineage.manifest import load_graph, load_lock
 from hornbook.lineage.run import select
 from hornbook.lineage.workspace import Hasher
@@ -24,6 +25,7 @@ class Planned:
     steps: list[Step]
     beside: list[str]
     stages: int  # that were selected
+    cells: Mapping[str, Touched]  # of stages that evaluate
     jobs: int
     seconds: float
 
@@ -43,17 +45,24 @@ def plan(root: Path, overrides: Sequence[str] = (), names: Sequence[str] = ()) -
         params = compose(root, overrides)
     graph, lock, hasher = load_graph(root, params=params), load_lock(root), Hasher(root)
     everything = forecast(graph, lock, hasher, root, graph.stages)
-    hasher.save()
     chosen = set(select(graph, names))
     steps = [step for step in everything if step.stage in chosen]
     beside = [step.stage for step in everything if step.stage not in chosen]
     jobs = load_runtime(root).jobs
-    return Planned(steps, beside, len(chosen), jobs, wall_seconds(graph, steps, jobs))
+    actions: dict[str, Action] = {step.stage: step.action for step in everything}
+    cells = {
+        step.stage: found
+        for step in steps
+        if (found := touched(step, actions, graph, hasher, is_recorded=step.stage in lock))
+    }
+    hasher.save()
+    seconds = wall_seconds(graph, steps, jobs)
+    return Planned(steps, beside, len(chosen), cells, jobs, seconds)
 
 
 def lines(found: Planned) -> list[str]:
     """The plan for a terminal."""
-    told = [line for step in found.steps for line in _step(step)]
+    told = [line for step in found.steps for line in _step(step, found.cells.get(step.stage))]
     if not found.steps:
         told.append(f"all {found.stages} stages are up to date: nothing would run")
     else:
@@ -66,13 +75,16 @@ def lines(found: Planned) -> list[str]:
     return told
 
 
-def _step(step: Step) -> list[str]:
+def _step(step: Step, cells: Touched | None) -> list[str]:
     head = f"{SIGNS[step.action]} {step.stage:<28} {step.action:<8} {takes_text(step.takes)}"
     way = " <- ".join(step.chain[1:])
     causes = [str(cause) for cause in step.causes[:MOST_CAUSES]]
     further = len(step.causes) - MOST_CAUSES
     why = "; ".join(causes) + (f"; and {further} more" if further > 0 else "")
-    return [head.rstrip(), f"    {'because ' + way + ': ' if way else 'because '}{why}"]
+    told = [head.rstrip(), f"    {'because ' + way + ': ' if way else 'because '}{why}"]
+    if cells is not None:
+        told.append(f"    cells that may change: {cells}")
+    return told
 
 
 def takes_text(takes: Takes) -> str:
@@ -118,6 +130,7 @@ def as_json(found: Planned) -> dict[str, Any]:
             "action": step.action,
             "chain": list(step.chain),
             "causes": [asdict(cause) | {"text": str(cause)} for cause in step.causes],
+            "cells": asdict(found.cells[step.stage]) if step.stage in found.cells else None,
             **asdict(step.takes),
         }
         for step in found.steps

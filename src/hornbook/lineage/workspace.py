@@ -63,7 +63,7 @@ class Hasher:
         """The DVC hash of a file or folder relative to the root; `missing` where there is none."""
         full = self.root / path
         if full.is_dir():
-            return self._folder(full)
+            return folder_hash(self.files(path))
         return self._file(full) if full.exists() else "missing"
 
     def save(self) -> None:
@@ -72,21 +72,17 @@ class Hasher:
             write_text(self.memory_file, json.dumps(self.memory))
             self.is_changed = False
 
-    def _folder(self, folder: Path) -> str:
-        rows: list[dict[str, str]] = []
+    def files(self, path: str) -> dict[str, str]:
+        """The hash of each file of a folder relative to the root, by its path in the folder."""
+        folder = self.root / path
+        found: dict[str, str] = {}
         for base, names, files in os.walk(folder):
             names[:] = [name for name in names if name != "__pycache__"]
-            rows += [
-                {
-                    "md5": self._file(Path(base, name)),
-                    "relpath": Path(base, name).relative_to(folder).as_posix(),
-                }
-                for name in files
-                if not name.endswith(".pyc")
-            ]
-        rows.sort(key=lambda row: row["relpath"])
-        listing = json.dumps(rows, sort_keys=True).encode()
-        return hashlib.md5(listing, usedforsecurity=False).hexdigest() + ".dir"
+            for name in files:
+                if not name.endswith(".pyc"):
+                    file = Path(base, name)
+                    found[file.relative_to(folder).as_posix()] = self._file(file)
+        return found
 
     def _file(self, file: Path) -> str:
         stat = file.stat()
@@ -102,6 +98,13 @@ class Hasher:
         self.memory[key] = [*mark, value]
         self.is_changed = True
         return value
+
+
+def folder_hash(files: Mapping[str, str]) -> str:
+    """DVC's hash of a folder, from those of its files by their path in it."""
+    rows = [{"md5": md5, "relpath": name} for name, md5 in sorted(files.items())]
+    listing = json.dumps(rows, sort_keys=True).encode()
+    return hashlib.md5(listing, usedforsecurity=False).hexdigest() + ".dir"
 
 
 def compare(stage: Stage, entry: LockEntry | None, graph: Graph, hasher: Hasher) -> list[Reason]:

@@ -1,0 +1,222 @@
+"""The cells of the tables: those that a revision has, what changed in them, which a stage makes."""
+
+import json
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hornbook.lineage.cache import cached_files, cached_text
+from hornbook.lineage.forecast import Action, Step
+from hornbook.lineage.manifest import Graph, LockEntry, lookup
+from hornbook.lineage.workspace import Hasher, Reason, folder_hash
+
+TABLES = "benchmark_tables"
+_SUITES = "evaluate.suites"
+_COMMITS = 20  # in which the record of an input is looked for
+
+
+@dataclass(frozen=True)
+class TableCell:
+    """A measured number of the tables; `stage` made it, `names` are what a person may call it.
+
+    `seeds` are the stages behind a mean over seeds, of which `stage` is the first.
+    """
+
+    task: str
+    names: frozenset[str]
+    variant: str
+    metric: str
+    value: float | None
+    stderr: float | None
+    stage: str
+    seeds: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Metric and value with its error."""
+        mean = f" (mean of {', '.join(self.seeds)})" if self.seeds else ""
+        return f"{self.metric} {self.number}{mean}".strip()
+
+    @property
+    def number(self) -> str:
+        """The value with its error."""
+        if self.value is None:
+            return "not run"
+        return f"{self.value:.4g}" + (f" +- {self.stderr:.3g}" if self.stderr is not None else "")
+
+
+def table_cells(root: Path, lock: Mapping[str, LockEntry]) -> list[TableCell]:
+    """The measured cells of the recorded tables; none where the cache has no tables."""
+    text = cached_text(root, lock[TABLES].out_hash, "tables.json") if TABLES in lock else None
+    found = {(cell.task, cell.variant): cell for cell in _read(json.loads(text))} if text else {}
+    return list(found.values())
+
+
+def _read(tables: Mapping[str, Any]) -> Iterator[TableCell]:
+    for row in (*tables.get("micro", ()), *tables.get("further", ())):
+        for variant, cell in row["cells"].items():
+            yield _cell(cell, variant, (row["task"], row["task"].removeprefix("micro_")))
+    for table in tables["tables"].values():
+        labels = {column["key"]: column for column in table["columns"]}
+        for row in table["rows"]:
+            for key, cell in row["cells"].items() if row["kind"] == "ours" else ():
+                if cell.get("stage") and cell.get("value") is not None:
+                    names = (key, labels[key]["label"], labels[key]["task"] or key)
+                    yield _cell(cell, row["variant"], names)
+    for row in tables.get("perplexity", ()):  # tables of earlier revisions have none
+        for variant, cell in row["cells"].items() if row["domain"] is None else ():
+            shown = {**cell, "metric": "perplexity", "value": cell["perplexity"]}
+            yield _cell(shown, variant, (row["source"],))
+
+
+def _cell(cell: Mapping[str, Any], variant: str, names: Sequence[str]) -> TableCell:
+    seeds = tuple(one["stage"] for one in cell.get("seeds") or ())
+    return TableCell(
+        task=names[0],
+        names=frozenset(name.lower() for name in names),
+        variant=variant,
+        metric=cell.get("metric", ""),
+        value=cell["value"],
+        stderr=cell.get("stderr"),
+        stage=seeds[0] if seeds else cell["stage"],
+        seeds=seeds,
+    )
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A cell whose number differs; None where only one side has it."""
+
+    before: TableCell | None
+    after: TableCell | None
+
+    def __str__(self) -> str:
+        """The cell, then both numbers."""
+        cell = self.after or self.before
+        assert cell is not None
+        old, new = (one.number if one else "absent" for one in (self.before, self.after))
+        return f"{f'{cell.task}@{cell.variant}':<34} {cell.metric:<10}  {old} -> {new}"
+
+    def as_json(self) -> dict[str, Any]:
+        """The cell with both numbers for a program."""
+        cell = self.after or self.before
+        assert cell is not None
+        sides = {"before": self.before, "after": self.after}
+        return {
+            "task": cell.task,
+            "variant": cell.variant,
+            "metric": cell.metric,
+            **{
+                name: {"value": one.value, "stderr": one.stderr} if one else None
+                for name, one in sides.items()
+            },
+        }
+
+
+def moved(before: Sequence[TableCell], after: Sequence[TableCell]) -> list[Moved]:
+    """The cells whose numbers differ, in the order of the tables."""
+    old, new = ({(c.task, c.variant): c for c in cells} for cells in (before, after))
+    pairs = [Moved(old.get(key), new.get(key)) for key in dict.fromkeys([*new, *old])]
+    return [pair for pair in pairs if _number(pair.before) != _number(pair.after)]
+
+
+def _number(cell: TableCell | None) -> tuple[float | None, float | None] | None:
+    return None if cell is None else (cell.value, cell.stderr)
+
+
+@dataclass(frozen=True)
+class Touched:
+    """The benchmarks whose cells a run of a stage may change.
+
+    `tasks` for reasons of its own; `asked` all of them, which may if one of `upstream` changes.
+    """
+
+    tasks: Sequence[str]
+    asked: Sequence[str]
+    upstream: Sequence[str]
+
+    def __str__(self) -> str:
+        """A line for a person."""
+        told = ", ".join(self.tasks) or "none, as all answers are kept"
+        more = len(self.asked) - len(self.tasks)
+        if self.upstream and more:
+            told += f"; {'and ' if self.tasks else ''}{more} more if {self.upstream[0]} changes"
+        return told
+
+
+def touched(
+    step: Step, actions: Mapping[str, Action], graph: Graph, hasher: Hasher, *, is_recorded: bool
+) -> Touched | None:
+    """What a step does to cells; None for a stage without cells.
+
+    `actions` are those of all steps. Answers to requests that stay are kept, so the other cells
+    cost nothing.
+    """
+    stage = graph.stages[step.stage]
+    if stage.family not in {"evaluate", "evaluate_seed"} or step.action == "restore":
+        return None
+    suites: Mapping[str, Sequence[str]] = lookup(graph.params, _SUITES)
+    if stage.family == "evaluate":
+        suite = (stage.instance or "").rpartition("-")[2]
+        asked = list(suites.get(suite, ()))
+    else:
+        asked = [task for tasks in suites.values() for task in tasks]
+    upstream = {name: actions[name] for name in stage.producers if name in actions}
+    if len(step.chain) > 1 or not is_recorded or "run" in upstream.values():
+        return Touched(asked, asked, ())
+    some = [_touched(one, asked, graph, hasher) for one in step.causes]
+    tasks = [task for task in asked if any(task in own for own in some)]
+    return Touched(tasks, asked, sorted(upstream))
+
+
+def _touched(cause: Reason, asked: Sequence[str], graph: Graph, hasher: Hasher) -> set[str]:
+    """The benchmarks that one reason is about."""
+    if cause.kind == "parameter" and cause.what.startswith(f"{_SUITES}."):
+        had = json.loads(cause.before) if cause.before != "absent" else []
+        return set(asked) - set(had)
+    if cause.kind == "data":
+        before = _recorded_files(graph.root, cause.what, cause.before)
+        if before is not None and (graph.root / cause.what).is_dir():
+            now = hasher.files(cause.what)
+            changed = {name for name in {*before, *now} if before.get(name) != now.get(name)}
+            return {task for task in asked if any(_is_of(name, task) for name in changed)}
+    return set(asked)
+
+
+def _recorded_files(root: Path, path: str, digest: str) -> dict[str, str] | None:
+    """The files that a folder had, as DVC tracks them now or did at a commit not long ago.
+
+    DVC keeps the listing of what `data.dvc` tracks, not of the folder in it that a stage reads.
+    """
+    for out in _tracked(root):
+        inside = "" if path == out["path"] else path.removeprefix(f"{out['path']}/") + "/"
+        files = cached_files(root, out["md5"]) or {}
+        own = {
+            name.removeprefix(inside): md5 for name, md5 in files.items() if name.startswith(inside)
+        }
+        if folder_hash(own) == digest:
+            return own
+    return None
+
+
+def _tracked(root: Path) -> Iterator[dict[str, Any]]:
+    """What `.dvc` files track, as they are and then as they were, newest first."""
+    for file in sorted(one for one in root.glob("*.dvc") if one.is_file()):
+        yield from yaml.safe_load(file.read_text("utf-8")).get("outs", ())
+        for commit in _git(root, "log", f"-{_COMMITS}", "--format=%H", "--", file.name).split():
+            text = _git(root, "show", f"{commit}:./{file.name}")
+            yield from (yaml.safe_load(text) or {}).get("outs", ())
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", *arguments]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False).stdout
+
+
+def _is_of(file: str, task: str) -> bool:
+    """Whether a file of the benchmarks' folder is read for a task; `arc/` is for two."""
+    folder, _, name = file.partition("/")
+    return name.split(".")[0] == task if folder == "micro" else task.split("_", 1)[0] == folder
