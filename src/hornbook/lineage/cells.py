@@ -62,7 +62,7 @@ def _read(tables: Mapping[str, Any]) -> Iterator[TableCell]:
     for table in tables["tables"].values():
         labels = {column["key"]: column for column in table["columns"]}
         for row in table["rows"]:
-            for key, cell in row["cells"].items() if row["kind"] == "ours" else ():
+            for key, cell in row["cells"].items() if row["kind"] in {"ours", "compared"} else ():
                 if cell.get("stage") and cell.get("value") is not None:
                     names = (key, labels[key]["label"], labels[key]["task"] or key)
                     yield _cell(cell, row["variant"], names)
