@@ -74,15 +74,15 @@ def test_a_cell_is_found_in_the_tables_that_the_cache_has(ran, monkeypatch, caps
     }  # fmt: skip
     (ran.root / "artifacts/end/tables.json").write_text(json.dumps(tables))
     lock = load_lock(ran.root)
-    monkeypatch.setattr("hornbook.lineage.explain.TABLES", "end")
-    monkeypatch.setattr("hornbook.lineage.explain.cached_text", lambda *_: json.dumps(tables))
+    monkeypatch.setattr("hornbook.lineage.cells.TABLES", "end")
+    monkeypatch.setattr("hornbook.lineage.cells.cached_text", lambda *_: json.dumps(tables))
     assert find(ran.root, lock, "steps@phi-1_5") == (
-        "branch@one", "cell steps@phi-1_5: acc 0.75 +- 0.020",
+        "branch@one", "cell steps@phi-1_5: acc 0.75 +- 0.02",
     )  # fmt: skip
-    assert find(ran.root, lock, "HumanEval@phi-1_5")[1].endswith("pass@1 0.75 +- 0.020")
+    assert find(ran.root, lock, "HumanEval@phi-1_5")[1].endswith("pass@1 0.75 +- 0.02")
     with pytest.raises(ConfigError, match="steps has no cell of 'phi-9'; it has those of phi-1_5"):
         find(ran.root, lock, "steps@phi-9")
-    monkeypatch.setattr("hornbook.lineage.explain.cached_text", lambda *_: None)
+    monkeypatch.setattr("hornbook.lineage.cells.cached_text", lambda *_: None)
     monkeypatch.chdir(ran.root)
     assert main(["branch@one"]) == 0
     told = capsys.readouterr().out
