@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from hornbook.lineage.cells import TableCell, moved
+from hornbook.lineage.diff import as_markdown, changed_numbers, diff, main
+from hornbook.lineage.manifest import load_lock
 from hornbook.lineage.plan import as_json, lines, plan
 from tests.toy import make_toy
 
@@ -116,3 +118,37 @@ def test_cells_differ_by_number_error_or_presence():
     assert json.loads(json.dumps([one.as_json() for one in found]))[0]["after"] == {
         "value": 0.6, "stderr": 0.1,
     }  # fmt: skip
+
+
+def written(value):
+    """Tables with one micro-suite, as `tables.json` has it."""
+    of_one = {"value": value, "stderr": 0.1, "metric": "acc", "stage": "evaluate@one-micro"}
+    return {"micro": [{"task": "micro_steps", "cells": {"one": of_one}}], "tables": {}}
+
+
+def test_a_diff_begins_with_the_numbers_of_both_tables(ran, monkeypatch, capsys):
+    monkeypatch.setattr("hornbook.lineage.diff.TABLES", "end")
+    monkeypatch.setattr("hornbook.lineage.cells.TABLES", "end")
+    shown = {}
+    monkeypatch.setattr("hornbook.lineage.cells.cached_text", lambda _, digest, __: shown[digest])
+    shown[load_lock(ran.root)["end"].out_hash] = json.dumps(written(0.5))
+    ran.edit("params.yaml", "left:\n  level: 1", "left:\n  level: 2")
+    ran.dvc("repro", "-q")
+    shown[load_lock(ran.root)["end"].out_hash] = json.dumps(written(0.75))
+    monkeypatch.chdir(ran.root)
+    assert main(["HEAD", "workspace"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == "1 of the tables' numbers differ"
+    assert " ".join(told[1].split()) == "micro_steps@one acc 0.5 +- 0.1 -> 0.75 +- 0.1"
+    assert any(line.startswith("first cause") for line in told)
+    table = as_markdown(
+        diff(ran.root, "HEAD", "workspace"), changed_numbers(ran.root, "HEAD", "workspace")
+    )
+    assert "| micro_steps@one | acc | 0.5 +- 0.1 | 0.75 +- 0.1 |" in table
+    monkeypatch.setattr("hornbook.lineage.cells.cached_text", lambda *_: None)
+    assert main(["HEAD", "workspace"]) == 0
+    assert "not in the cache here; dvc fetch end" in capsys.readouterr().out
+    assert main(["HEAD", "workspace", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["numbers"] is None
+    assert found["stages"][0]["verdict"] == "first cause"

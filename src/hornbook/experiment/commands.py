@@ -20,7 +20,7 @@ import yaml
 from hornbook.compose import compose
 from hornbook.errors import ConfigError, StageError
 from hornbook.lineage.cache import cached_text
-from hornbook.lineage.diff import as_markdown, diff, experiments, resolve_revision
+from hornbook.lineage.diff import as_markdown, changed_numbers, diff, experiments, resolve_revision
 from hornbook.lineage.inputs import pull_inputs
 from hornbook.lineage.manifest import git_show, load_lock, parse_yaml
 from hornbook.lineage.processes import dvc_environment
@@ -173,7 +173,8 @@ def describe(root: Path, name: str) -> Described:
         raise ConfigError("`workspace` is not an experiment")
     entry = load_lock(root, revision).get(TABLES)
     tables = cached_text(root, entry.out_hash, "tables.md") if entry else None
-    return Described(revision, as_markdown(diff(root, "HEAD", name)), tables or "not run")
+    differs = as_markdown(diff(root, "HEAD", name), changed_numbers(root, "HEAD", name))
+    return Described(revision, differs, tables or "not run")
 
 
 def _run_command(options: argparse.Namespace) -> int:

@@ -95,10 +95,15 @@ class Moved:
 
     def __str__(self) -> str:
         """The cell, then both numbers."""
+        name, metric, old, new = self.columns()
+        return f"{name:<34} {metric:<10}  {old} -> {new}"
+
+    def columns(self) -> tuple[str, str, str, str]:
+        """Name, metric, and the number on both sides."""
         cell = self.after or self.before
         assert cell is not None
         old, new = (one.number if one else "absent" for one in (self.before, self.after))
-        return f"{f'{cell.task}@{cell.variant}':<34} {cell.metric:<10}  {old} -> {new}"
+        return f"{cell.task}@{cell.variant}", cell.metric, old, new
 
     def as_json(self) -> dict[str, Any]:
         """The cell with both numbers for a program."""

@@ -196,11 +196,15 @@ ORDER: tuple[Verdict, ...] = (
 )
 
 
-def as_markdown(found: Sequence[StageDiff]) -> str:
-    """The differences as a table, causes first."""
+def as_markdown(found: Sequence[StageDiff], numbers: Sequence[Moved] | None = None) -> str:
+    """The differences as tables: numbers, then stages with causes first."""
     if not found:
         return "No difference."
-    lines = ["| verdict | stage | why |", "|---|---|---|"]
+    lines: list[str] = []
+    if numbers:
+        lines += ["| cell | metric | before | after |", "|---|---|---|---|"]
+        lines += [f"| {' | '.join(one.columns())} |" for one in numbers] + [""]
+    lines += ["| verdict | stage | why |", "|---|---|---|"]
     for one in sorted(found, key=lambda d: ORDER.index(d.verdict)):
         why = "<br>".join(str(change) for change in one.changes[:6])
         lines.append(f"| {one.verdict} | {one.stage} | {why} |")
@@ -218,7 +222,7 @@ def lines(found: Sequence[StageDiff], numbers: Sequence[Moved] | None) -> list[s
             "",
         ]
     elif numbers:
-        told += [f"{len(numbers)} numbers of the tables differ"]
+        told += [f"{len(numbers)} of the tables' numbers differ"]
         told += [f"    {one}" for one in numbers[:MOST_NUMBERS]]
         more = len(numbers) - MOST_NUMBERS
         told += [f"    and {more} more: --json has all", ""] if more > 0 else [""]
@@ -255,7 +259,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="machine-readable")
     options = parser.parse_args(list(arguments))
     found = diff(Path.cwd(), options.a, options.b, options.stage)
-    numbers = changed_numbers(Path.cwd(), options.a, options.b) if options.stage is None else []
+    has_numbers = options.stage in {None, TABLES}
+    numbers = changed_numbers(Path.cwd(), options.a, options.b) if has_numbers else []
     if options.json:
         print(json.dumps(as_json(found, numbers), indent=1))  # noqa: T201
         return 0
