@@ -96,7 +96,7 @@ class Moved:
     def __str__(self) -> str:
         """The cell, then both numbers."""
         name, metric, old, new = self.columns()
-        return f"{name:<34} {metric:<10}  {old} -> {new}"
+        return f"{name:<34} {metric:<12} {old} -> {new}"
 
     def columns(self) -> tuple[str, str, str, str]:
         """Name, metric, and the number on both sides."""
