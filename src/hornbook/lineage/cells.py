@@ -16,6 +16,7 @@ from hornbook.lineage.workspace import Hasher, Reason, folder_hash
 
 TABLES = "benchmark_tables"
 _SUITES = "evaluate.suites"
+_EVALUATIONS = {"evaluate", "evaluate_seed", "evaluate_compared"}
 _COMMITS = 20  # in which the record of an input is looked for
 
 
@@ -161,7 +162,7 @@ def touched(
     cost nothing.
     """
     stage = graph.stages[step.stage]
-    if stage.family not in {"evaluate", "evaluate_seed"} or step.action == "restore":
+    if stage.family not in _EVALUATIONS or step.action == "restore":
         return None
     suites: Mapping[str, Sequence[str]] = lookup(graph.params, _SUITES)
     if stage.family == "evaluate":
