@@ -24,26 +24,31 @@ from pathlib import Path
 from statistics import fmean as mean
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "src"))
-os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false",
-               "PYTHONPATH": str(ROOT / "src")}  # fmt: skip
-import torch  # noqa: E402
-from lm_eval.api.instance import Instance  # noqa: E402
-from lm_eval.api.task import ConfigurableTask  # noqa: E402
-from lm_eval.evaluator import evaluate  # noqa: E402
-from lm_eval.tasks._yaml_loader import load_yaml  # noqa: E402
-from pydantic import TypeAdapter  # noqa: E402
+from peer import HERE
 
-from hornbook.evaluate import harness, programs  # noqa: E402
-from hornbook.evaluate.config import Evaluate  # noqa: E402
-from hornbook.evaluate.items import load  # noqa: E402
-from hornbook.evaluate.lm import HornbookLM  # noqa: E402
-from hornbook.evaluate.memory import Memory  # noqa: E402
-from hornbook.lineage.manifest import load_graph, lookup  # noqa: E402
-from hornbook.model.checkpoint import load_model  # noqa: E402
-from hornbook.sandbox.sandbox import Program, missing, run_programs  # noqa: E402
-from hornbook.tokens.encoder import Encoder  # noqa: E402
+sys.path.insert(0, str(HERE.parent / "src"))
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_DATASETS_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ["PYTHONPATH"] = str(HERE.parent / "src")
+import torch
+from lm_eval.api.instance import Instance
+from lm_eval.api.task import ConfigurableTask
+from lm_eval.evaluator import evaluate
+from lm_eval.tasks._yaml_loader import load_yaml
+from pydantic import TypeAdapter
+
+from hornbook.evaluate import harness, programs
+from hornbook.evaluate.config import Evaluate
+from hornbook.evaluate.items import load
+from hornbook.evaluate.lm import HornbookLM
+from hornbook.evaluate.memory import Memory
+from hornbook.lineage.manifest import load_graph, lookup
+from hornbook.model.checkpoint import load_model
+from hornbook.sandbox.sandbox import Program, missing, run_programs
+from hornbook.tokens.encoder import Encoder
+
+ROOT = HERE.parent
 
 
 class Score(NamedTuple):

@@ -101,10 +101,16 @@ class Run:
             )
         full = self._graph.root / path
         if not full.exists():
-            producer = self._stage.inputs.get(path)
-            remedy = f"dvc repro {producer}" if producer else "dvc pull data.dvc"
-            raise ArtifactError(f"{self.name} needs {path}, which is not there; run: {remedy}")
+            raise ArtifactError(f"{self.name} needs {path}, which is not there; {self._way(path)}")
         return full
+
+    def _way(self, path: str) -> str:
+        """How an input that is not there comes back."""
+        if producer := self._stage.inputs.get(path):
+            return f"run: dvc repro {producer}"
+        if Path(path).is_absolute():
+            return "put it back, or compose without it"
+        return "run: dvc pull data.dvc"
 
     def hash_of(self, path: str) -> str:
         """The DVC hash of a declared input, by which a result names what it came from.

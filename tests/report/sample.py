@@ -3,6 +3,7 @@
 import random
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import yaml
@@ -167,6 +168,23 @@ def write_workspace(
     root: Path, seeds: tuple[int, ...] = (0,), models: tuple[str, ...] = ()
 ) -> Path:
     """`dvc.yaml`, `params.yaml`, `dvc.lock` and all artifacts that the report reads."""
+    write_text(
+        root / "dvc.yaml", yaml.safe_dump({"stages": _stages(seeds, models)}, sort_keys=False)
+    )
+    write_text(root / "params.yaml", yaml.safe_dump(_params(seeds, models)))
+    _artifacts(root, seeds)
+    for place, name in enumerate(models):
+        write_compared(root / "artifacts", name, place)
+    write_lock(root)
+    for seed in seeds[1:]:
+        run_into_place(root, "seed_scores", str(seed))
+    for name in models:
+        run_into_place(root, "compared_scores", name)
+    return root
+
+
+def _stages(seeds: tuple[int, ...], models: tuple[str, ...]) -> dict[str, Any]:
+    """The stages of `dvc.yaml`."""
     stages = {
         name: _body(group, out, deps, f"What {name} makes.")
         for name, (group, out, deps) in ALONE.items()
@@ -201,11 +219,17 @@ def write_workspace(
         stages[name]["params"] += ["seeds", "compared.names"]
         stages[name]["deps"] += [f"artifacts/seed_scores/{s}" for s in seeds[1:][-1:]]
         stages[name]["deps"] += [f"artifacts/compared_scores/{one}" for one in models[-1:]]
-    write_text(root / "dvc.yaml", yaml.safe_dump({"stages": stages}, sort_keys=False))
+    for family in {"seed_scores", "compared_scores"} & set(stages):
+        stages[family]["do"]["deps"].append("dvc.yaml")
+    return stages
+
+
+def _params(seeds: tuple[int, ...], models: tuple[str, ...]) -> dict[str, Any]:
+    """`params.yaml`."""
     conf = yaml.safe_load((ROOT / "conf/report/paper.yaml").read_text("utf-8"))
     before = ["dvc.yaml", *(f"artifacts/seed_scores/{seed}" for seed in seeds[1:])]
     earlier = ["dvc.yaml", *(f"artifacts/compared_scores/{name}" for name in models)]
-    params = {
+    return {
         "report": conf,
         "train": {"lr": 0.006},
         "model": {"layers": 4},
@@ -216,19 +240,6 @@ def write_workspace(
             "scores": {name: earlier[place] for place, name in enumerate(models)},
         },
     }
-    for family in {"seed_scores", "compared_scores"} & set(stages):
-        stages[family]["do"]["deps"].append("dvc.yaml")
-    write_text(root / "dvc.yaml", yaml.safe_dump({"stages": stages}, sort_keys=False))
-    write_text(root / "params.yaml", yaml.safe_dump(params))
-    _artifacts(root, seeds)
-    for place, name in enumerate(models):
-        write_compared(root / "artifacts", name, place)
-    write_lock(root)
-    for seed in seeds[1:]:
-        run_into_place(root, "seed_scores", str(seed))
-    for name in models:
-        run_into_place(root, "compared_scores", name)
-    return root
 
 
 def write_lock(root: Path) -> None:

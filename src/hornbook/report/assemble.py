@@ -94,6 +94,39 @@ def assemble(
     shown = _Shown(by_task, variants, facts, signal_stderrs, best, others)
     tables = {name: shown.table(table) for name, table in figures.tables.items()}
     behind = by_seed(cells)
+    notes = _notes(
+        facts, variants, differences, seeds=seeds, few_items=few_items, significance=significance,
+        others=others, has_behind=bool(behind),
+    )  # fmt: skip
+    used = {(c.task, c.metric) for table in figures.tables.values() for c in table.columns}
+    micro = [cell for cell in cells if cell.task.startswith(MICRO)]
+    rest = [cell for cell in cells if cell not in micro and (cell.task, cell.kind) not in used]
+    return {
+        "paper": figures.paper,
+        "variants": [{"variant": name, **facts[name]} for name in variants],
+        "compared": [dict(one) for one in compared],
+        "tables": tables,
+        "micro": shown.rows(micro),
+        "further": shown.rows(rest),
+        "differences": [asdict(one) for one in differences],
+        "perplexity": list(perplexity),
+        "notes": notes,
+        **({"by_seed": behind} if behind else {}),
+    }
+
+
+def _notes(
+    facts: Mapping[str, Mapping[str, Any]],
+    variants: Sequence[str],
+    differences: Sequence[Difference],
+    *,
+    seeds: Sequence[int],
+    few_items: int,
+    significance: float,
+    others: Sequence[str],
+    has_behind: bool,
+) -> dict[str, str]:
+    """What has to be said of these tables, by its subject; `others` are the compared models."""
     books = ", ".join(
         f"{name} {amount(facts[name]['drawn_tokens'].get(BOOKS, 0))}" for name in variants
     )
@@ -114,23 +147,9 @@ def assemble(
     if others:
         were = "was" if len(others) == 1 else "were"
         notes["compared"] = COMPARED_NOTE.format(models=f"{', '.join(others)} {were}")
-    if behind:
+    if has_behind:
         notes["seeds"] = SEEDS_NOTE.format(seeds=", ".join(map(str, seeds)))
-    used = {(c.task, c.metric) for table in figures.tables.values() for c in table.columns}
-    micro = [cell for cell in cells if cell.task.startswith(MICRO)]
-    rest = [cell for cell in cells if cell not in micro and (cell.task, cell.kind) not in used]
-    return {
-        "paper": figures.paper,
-        "variants": [{"variant": name, **facts[name]} for name in variants],
-        "compared": [dict(one) for one in compared],
-        "tables": tables,
-        "micro": shown.rows(micro),
-        "further": shown.rows(rest),
-        "differences": [asdict(one) for one in differences],
-        "perplexity": list(perplexity),
-        "notes": notes,
-        **({"by_seed": behind} if behind else {}),
-    }
+    return notes
 
 
 def names_of(tables: Mapping[str, Any]) -> list[str]:

@@ -112,16 +112,10 @@ def load_asked(checkpoint: Path, settings: Toxigen) -> Asked:
     Raises:
         ArtifactError: The checkpoint is not whole.
     """
-    import torch
-
-    from hornbook.model.checkpoint import load_model
+    from hornbook.model.loading import load_answering
     from hornbook.tokens.encoder import Encoder
 
-    torch.set_num_threads(settings.threads)
-    dtype = getattr(torch, settings.dtype)
-    model = load_model(checkpoint, settings.device, dtype, attention=settings.attention).eval()
-    model.pack()
-    encoder = Encoder.load(checkpoint)
+    model, encoder = load_answering(checkpoint, settings), Encoder.load(checkpoint)
     return Asked(encoder.encode, model.forward, model.shape.context_tokens)
 
 
