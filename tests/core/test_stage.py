@@ -1,5 +1,6 @@
 """A stage as a process: what it sees, what it leaves behind, how it resumes."""
 
+import re
 import shutil
 
 import pandas as pd
@@ -11,7 +12,7 @@ from hornbook.artifacts import read_json
 from hornbook.config import STRICT, Expectation
 from hornbook.errors import ArtifactError, ConfigError, ExpectationError
 from hornbook.stage import run_stage
-from tests.made_run import CONF
+from tests.made_run import CONF, made_run
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -148,3 +149,15 @@ def test_an_unknown_expectation_is_a_configuration_error(work):
 def test_an_unknown_stage_lists_the_stages(work):
     with pytest.raises(ConfigError, match="no stage 'nothing'; the stages are base, branch@one"):
         run_stage(work.root, "nothing")
+
+
+@pytest.mark.parametrize(
+    ("path", "way"),
+    [("data/web", "run: dvc pull data.dvc"), ("/models/wide", "put it back, or compose without")],
+)
+def test_an_input_that_went_away_comes_back_in_its_own_way(tmp_path, path, way):
+    run = made_run(tmp_path, "web_corpus", reads=[path], params={})
+    with pytest.raises(
+        ArtifactError, match=f"web_corpus needs {path}, which is not there; {re.escape(way)}"
+    ):
+        run.input(path)
