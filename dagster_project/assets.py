@@ -1,6 +1,5 @@
 """One asset per DVC stage, derived from `dvc.yaml`; DVC executes, Dagster observes."""
 
-import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,10 +19,9 @@ from dagster_project.metadata import materialisation_metadata
 from dagster_project.sync import provenance_tags
 from hornbook.errors import HornbookError, StageError
 from hornbook.lineage.manifest import Graph, Stage, load_graph, load_lock
-from hornbook.lineage.run import Repro, restore
+from hornbook.lineage.repro import Repro, restore
 from hornbook.lineage.workspace import Hasher, compare, require_fresh
-
-BUSY = re.compile(r"is busy, it is being blocked by|Unable to acquire lock")
+from hornbook.runtime import load_runtime
 
 
 class StageConfig(dg.Config):
@@ -115,7 +113,6 @@ def repro(context: dg.AssetExecutionContext, name: str, *, force: bool) -> str:
 
     Raises:
         dg.Failure: An input is stale or edited, so the record would be false.
-        dg.RetryRequested: Another DVC process holds one of the stage's paths.
         StageError: The stage failed.
     """
     graph, lock, hasher = load_graph(ROOT), load_lock(ROOT), Hasher(ROOT)
@@ -131,13 +128,9 @@ def repro(context: dg.AssetExecutionContext, name: str, *, force: bool) -> str:
         return "unchanged"  # what DVC would say, without the second that asking it costs
     one = Repro(ROOT, name, say=context.log.info, force=force)
     try:
-        return one.run()
-    except StageError as error:
-        if BUSY.search(str(error)):
-            raise dg.RetryRequested(max_retries=60, seconds_to_wait=2) from error
-        raise
+        return one.run()  # waits where another process works on the same artifacts
     finally:
-        one.kill()
+        one.kill(load_runtime(ROOT).stop_seconds)
 
 
 def materialised(

@@ -48,6 +48,7 @@ class Runtime:
     max_cost_usd: Annotated[float, Field(ge=0)] | None  # hard cap for one stage; null is no cap
     max_total_tokens: Annotated[int, Field(ge=0)] | None  # prompt and answer tokens, likewise
     log_seconds: float  # at most one progress line in this time
+    stop_seconds: Annotated[float, Field(ge=0)]  # that a stopped stage has before it is killed
     checkpoint_seconds: Annotated[float, Field(ge=0)] | None  # what a crash may cost; null: by size
     checkpoints_kept: Annotated[int, Field(ge=1)]  # the newest ones, in case the last is damaged
     data_workers: Annotated[int, Field(ge=0)] | None  # threads that draw batches ahead of training

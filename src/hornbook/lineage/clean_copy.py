@@ -22,7 +22,7 @@ from hornbook.errors import ArtifactError, StageError
 from hornbook.lineage.cache import cached_file
 from hornbook.lineage.manifest import LockEntry, Stage
 from hornbook.lineage.processes import dvc_environment
-from hornbook.lineage.run import is_chatter
+from hornbook.lineage.repro import is_chatter
 from hornbook.lineage.workspace import Hasher
 from hornbook.runtime import load_runtime
 from hornbook.stage import CLEAN_COPY

@@ -1,8 +1,12 @@
 """What the DVC processes that we start have in common."""
 
 import os
+import signal
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 
 def dvc_environment() -> dict[str, str]:
@@ -14,3 +18,20 @@ def dvc_environment() -> dict[str, str]:
         "DVC_NO_ANALYTICS": "1",
         "PYTHONUNBUFFERED": "1",
     }
+
+
+@contextmanager
+def sigterm_as_interrupt() -> Generator[None]:
+    """SIGTERM, which schedulers and `kill` send, ends what runs as Ctrl-C does.
+
+    A stage is in a session of its own and would go on without us.
+    """
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -5,137 +5,26 @@ DVC decides and records; this only orders `dvc repro --single-item` calls by the
 """
 
 import argparse
-import os
-import re
-import signal
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
 
 from hornbook.errors import ConfigError, StageError
 from hornbook.lineage import compared, further_seeds
 from hornbook.lineage.forecast import Step, duration, forecast, measured, wall_seconds
 from hornbook.lineage.inputs import pull_inputs
 from hornbook.lineage.manifest import Graph, load_graph, load_lock
-from hornbook.lineage.processes import dvc_environment
+from hornbook.lineage.processes import sigterm_as_interrupt
+from hornbook.lineage.repro import Outcome, Repro, restore
 from hornbook.lineage.workspace import Hasher, stale_stages
+from hornbook.runtime import load_runtime
 
 TOLD_SECONDS = 10
-Outcome = Literal["executed", "unchanged", "run cache"]
-
-
-def repro_command(stage: str, *, force: bool = False) -> list[str]:
-    """The command that brings one stage up to date; waits for DVC's lock rather than failing."""
-    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
-    return [*command, "--force"] if force else command
-
-
-def outcome_of(line: str) -> Outcome | None:
-    """What a line of DVC's output says became of the stage."""
-    if "didn't change, skipping" in line:
-        return "unchanged"
-    if "is cached - skipping run" in line:
-        return "run cache"
-    return None
-
-
-@dataclass
-class Repro:
-    """One `dvc repro` of one stage; its lines go to `say` while it runs."""
-
-    root: Path
-    stage: str
-    say: Callable[[str], None]
-    force: bool = False
-    process: subprocess.Popen[str] | None = None
-
-    def run(self) -> Outcome:
-        """Bring the stage up to date.
-
-        Raises:
-            StageError: DVC or the stage failed; the last lines are in the message.
-        """
-        outcome: Outcome = "executed"
-        tail: list[str] = []
-        self.process = subprocess.Popen(
-            repro_command(self.stage, force=self.force),
-            cwd=self.root,
-            env=dvc_environment(),
-            text=True,
-            errors="replace",
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # so that a cancel reaches the stage behind DVC as well
-        )
-        assert self.process.stdout is not None
-        for raw in self.process.stdout:
-            line = raw.rstrip()
-            outcome = outcome_of(line) or outcome
-            tail = [*tail[-30:], line]
-            if line and not is_chatter(line):
-                self.say(line)
-        if self.process.wait():
-            raise StageError(_failure(self.root, self.stage, tail))
-        return outcome
-
-    def kill(self) -> None:
-        """End DVC and the stage process it started; DVC gets a moment to release its locks."""
-        if self.process is None or self.process.poll() is not None:
-            return
-        for number in (signal.SIGINT, signal.SIGKILL):
-            try:
-                os.killpg(self.process.pid, number)
-                self.process.wait(timeout=5)
-            except ProcessLookupError:
-                return
-            except subprocess.TimeoutExpired:
-                continue
-
-
-_BAR = re.compile(r"\d+%\|.*it/s")
-_CHATTER = (
-    "To track the changes with git",
-    "git add dvc.lock",
-    "To enable auto staging",
-    "dvc config core.autostage",
-    "Use `dvc push`",
-    "Updating lock file",
-    "Generating lock file",
-    "> PYTHONPATH=",
-)
-
-
-def is_chatter(line: str) -> bool:
-    """Whether DVC says it for people who use DVC by hand, or it is a bar of another library."""
-    return line.strip().startswith(_CHATTER) or not line.strip() or _BAR.search(line) is not None
-
-
-def _failure(root: Path, stage: str, tail: Sequence[str]) -> str:
-    out = load_graph(root).stages[stage].out
-    told = "\n".join(line for line in tail[-12:] if not is_chatter(line))
-    return (
-        f"{stage} failed:\n{told}\n"
-        f"its last good artifact is in the cache; to put it back: dvc checkout {out}"
-    )
-
-
-def restore(root: Path, out: str) -> bool:
-    """Put the recorded artifact of a failed stage back; whether there was one."""
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", "--wait-for-lock", "checkout", out],
-        cwd=root,
-        env=dvc_environment(),
-        capture_output=True,
-        check=False,
-    )
-    return done.returncode == 0
 
 
 def select(graph: Graph, names: Sequence[str]) -> list[str]:
@@ -212,11 +101,33 @@ def run_stages(
                     name = running.pop(future)
                     _settle(root, graph, name, future, result, say)
         except BaseException:
-            for repro in repros.values():
-                repro.kill()
+            _stop(root, graph, repros, say)
             raise
     result.skipped = waiting
     return result
+
+
+def _stop(
+    root: Path, graph: Graph, repros: Mapping[str, Repro], say: Callable[[str], None]
+) -> None:
+    """End what still runs, and put back what it was about to replace."""
+    seconds = load_runtime(root).stop_seconds
+    alive = {name: one for name, one in repros.items() if one.is_alive()}
+    for one in repros.values():
+        one.interrupt()
+    if alive:
+        say(
+            f"stopping {', '.join(alive)}: a training writes its checkpoint first, within "
+            f"{seconds:g} s; Ctrl-C again ends it at once"
+        )
+    until = time.monotonic() + seconds
+    for name, one in alive.items():
+        try:
+            one.kill(max(0.0, until - time.monotonic()))
+        except KeyboardInterrupt:
+            until = 0.0
+        if restore(root, graph.stages[name].out):
+            say(f"{name}: stopped; its last good artifact is back in place")
 
 
 def _ready(
@@ -263,8 +174,6 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("stages", nargs="*", help="a stage (train@phi-1_5) or a family (train)")
     parser.add_argument("--jobs", type=_count, help="stages side by side (default: runtime.jobs)")
     options = parser.parse_args(list(arguments))
-    from hornbook.runtime import load_runtime
-
     root = Path.cwd()
     graph = load_graph(root)
     names = select(graph, options.stages)
@@ -287,7 +196,8 @@ def main(arguments: Sequence[str]) -> int:
         f"(hornbook plan says why)"
     )
     started = time.monotonic()
-    result = run_stages(root, list(stale), jobs=jobs, say=_printer())
+    with sigterm_as_interrupt():
+        result = run_stages(root, list(stale), jobs=jobs, say=_printer())
     took = time.monotonic() - started
     for line in _beside(root, steps, result, predicted, took) if about else ():
         print(line)  # noqa: T201

@@ -6,7 +6,6 @@ here, by doing it.
 
 import argparse
 import json
-import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from hornbook.errors import ConfigError, HornbookError
 from hornbook.lineage.forecast import duration, expected
 from hornbook.lineage.inputs import DATA, pull_inputs
 from hornbook.lineage.manifest import load_graph, load_lock
+from hornbook.lineage.processes import sigterm_as_interrupt
 from hornbook.lineage.receipts import Receipt, as_json, keep
 from hornbook.lineage.reproduction import SAMPLED, Asked, Say, reproduce
 from hornbook.lineage.run import named
@@ -151,23 +151,14 @@ def main(arguments: Sequence[str]) -> int:
         stream.write(f"{line}\n")
         stream.flush()
 
-    # a stage is in a session of its own and would go on without us
-    before = signal.signal(signal.SIGTERM, _interrupt)
-    try:
+    with sigterm_as_interrupt():
         found = verify(root, names, asked, say)
-    finally:
-        signal.signal(signal.SIGTERM, before)
     if options.json:
         print(json.dumps({"receipts": found.receipts, "errors": found.errors}, indent=1))  # noqa: T201
         return found.status
     for line in _summary(found):
         say(line)
     return found.status
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    """Take SIGTERM as Ctrl-C, so that the stage ends and its copy goes."""
-    raise KeyboardInterrupt
 
 
 def _summary(found: Verified) -> list[str]:

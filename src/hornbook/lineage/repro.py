@@ -1,0 +1,223 @@
+"""One `dvc repro` of one stage as a process: waited for, stopped, and its failure told."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from hornbook.errors import StageError
+from hornbook.lineage.manifest import load_graph
+from hornbook.lineage.processes import dvc_environment
+
+Outcome = Literal["executed", "unchanged", "run cache"]
+BLOCKED = re.compile(r"is busy, it is being blocked by|Unable to acquire lock")
+LOOK_SECONDS = 1.0  # between two tries to take what another process works on
+TAIL = 40  # lines of a stage that are kept for the message of its failure
+SHOWN = 12  # of them, those that are shown
+_BLOCKER = re.compile(r"\(PID (\d+)\): (.+)")
+_RWLOCK = Path(".dvc", "tmp", "rwlock")
+_OWN = "hornbook: "  # how a stage begins its own last words
+_TRAILER = "ERROR: failed to reproduce"  # how DVC begins its
+_STATUS = re.compile(r"exited with -(\d+)\s*$")
+_BAR = re.compile(r"\d+%\|.*it/s")
+_CHATTER = (
+    "To track the changes with git",
+    "git add dvc.lock",
+    "To enable auto staging",
+    "dvc config core.autostage",
+    "Use `dvc push`",
+    "Updating lock file",
+    "Generating lock file",
+    "> PYTHONPATH=",
+)
+
+
+def repro_command(stage: str, *, force: bool = False) -> list[str]:
+    """The command that brings one stage up to date; waits for DVC's lock rather than failing."""
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
+    return [*command, "--force"] if force else command
+
+
+def outcome_of(line: str) -> Outcome | None:
+    """What a line of DVC's output says became of the stage."""
+    if "didn't change, skipping" in line:
+        return "unchanged"
+    if "is cached - skipping run" in line:
+        return "run cache"
+    return None
+
+
+def is_chatter(line: str) -> bool:
+    """Whether DVC says it for people who use DVC by hand, or it is a bar of another library."""
+    return line.strip().startswith(_CHATTER) or not line.strip() or _BAR.search(line) is not None
+
+
+@dataclass
+class Repro:
+    """One `dvc repro` of one stage; its lines go to `say` while it runs."""
+
+    root: Path
+    stage: str
+    say: Callable[[str], None]
+    force: bool = False
+    process: subprocess.Popen[str] | None = None
+    is_stopped: bool = False
+
+    def run(self) -> Outcome:
+        """Bring the stage up to date; what another process works on is waited for.
+
+        Raises:
+            StageError: DVC or the stage failed; the stage's own message comes first.
+        """
+        is_told = False
+        while not self.is_stopped:
+            status, outcome, tail = self._once()
+            if status == 0:
+                return outcome
+            blocked = "\n".join(tail)
+            if not BLOCKED.search(blocked):
+                raise StageError(failure(self.root, self.stage, tail))
+            _require_alive(self.root, self.stage, blocked)
+            if not is_told:
+                self.say(f"{self.stage} waits: {_holder(blocked)} works on the same artifacts")
+                is_told = True
+            time.sleep(LOOK_SECONDS)
+        raise StageError(f"{self.stage} was stopped")
+
+    def _once(self) -> tuple[int, Outcome, list[str]]:
+        outcome: Outcome = "executed"
+        tail: list[str] = []
+        self.process = subprocess.Popen(
+            repro_command(self.stage, force=self.force),
+            cwd=self.root,
+            env=dvc_environment(),
+            text=True,
+            errors="replace",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # so that a cancel reaches the stage behind DVC as well
+        )
+        assert self.process.stdout is not None
+        for raw in self.process.stdout:
+            line = raw.rstrip()
+            outcome = outcome_of(line) or outcome
+            tail = [*tail[1 - TAIL :], line]
+            if line and not is_chatter(line) and not _is_of_blocked(line):
+                self.say(line)
+        return self.process.wait(), outcome, tail
+
+    def is_alive(self) -> bool:
+        """Whether its process has been started and has not ended."""
+        return self.process is not None and self.process.poll() is None
+
+    def interrupt(self) -> None:
+        """Ask DVC and the stage behind it to end; a training writes its checkpoint first."""
+        self.is_stopped = True
+        self._signal(signal.SIGINT)
+
+    def kill(self, seconds: float) -> None:
+        """End DVC and the stage process it started, by force after `seconds`."""
+        if not self.is_alive():
+            return
+        assert self.process is not None
+        if not self.is_stopped:
+            self.interrupt()
+        try:
+            self.process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            pass
+        finally:  # also where a second Ctrl-C ends the waiting
+            self._signal(signal.SIGKILL)
+        self.process.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.is_alive() and self.process is not None:
+            try:
+                os.killpg(self.process.pid, number)
+            except ProcessLookupError:
+                return
+
+
+def _is_of_blocked(line: str) -> bool:
+    """Whether DVC says it about an artifact that another process works on."""
+    told = ("If there are no processes with such PIDs", "(PID ")
+    return BLOCKED.search(line) is not None or line.strip().startswith(told)
+
+
+def _holder(text: str) -> str:
+    found = _BLOCKER.search(text)
+    return f"process {found[1]} ({found[2].strip()})" if found else "another DVC process"
+
+
+def _require_alive(root: Path, stage: str, text: str) -> None:
+    """Refuse to wait for a lock whose process is gone and whose number another one has now.
+
+    DVC asks only whether a process of that number is alive.
+
+    Raises:
+        StageError: The lock is a dead one.
+    """
+    found = _BLOCKER.search(text)
+    if not found:
+        return
+    try:
+        command = Path("/proc", found[1], "cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return  # it has ended, or this system does not say: DVC looks again
+    if "dvc" not in command and "python" not in command:
+        raise StageError(
+            f"{stage} cannot start: {_RWLOCK} says that process {found[1]} works on its artifacts, "
+            f"but that number belongs to `{command.strip()[:80]}` now: the lock is of a process "
+            f"that was killed. If no DVC command runs in {root.name}: rm {_RWLOCK}"
+        )
+
+
+def failure(root: Path, stage: str, tail: Sequence[str]) -> str:
+    """What a failed stage is told by: its own last words, then where it was, then the remedy."""
+    lines = [line for line in tail if not is_chatter(line)]
+    own = next((i for i in reversed(range(len(lines))) if lines[i].startswith(_OWN)), None)
+    end = next((i for i in reversed(range(len(lines))) if lines[i].startswith(_TRAILER)), None)
+    words = lines[own:end] if own is not None and (end is None or own < end) else []
+    killed = _STATUS.search(lines[end]) if end is not None else None
+    if killed:
+        words = [_killed(int(killed[1])), *words]
+    before = lines[: own if words and own is not None else end][-SHOWN:]
+    shown = [*words, *(["before that:", *(f"  {line}" for line in before)] if words else before)]
+    if not words and end is not None:
+        shown += lines[end:]
+    out = load_graph(root).stages[stage].out
+    told = "\n".join(shown).removeprefix(_OWN)
+    return (
+        f"{stage} failed: {told}\n"
+        f"its last good artifact is in the cache; to put it back: dvc checkout {out}"
+    )
+
+
+def _killed(number: int) -> str:
+    """What it means that a stage was ended by a signal."""
+    name = signal.Signals(number).name if number in {*map(int, signal.Signals)} else str(number)
+    if number == signal.SIGKILL:
+        return (
+            f"it was killed ({name}): by hand, by a scheduler, or by the system when memory ran "
+            "out (`dmesg | grep -i 'out of memory'` tells); what it had finished is kept, and the "
+            "same command goes on from there. For less memory: HORNBOOK_WORKERS=1 HORNBOOK_JOBS=1"
+        )
+    return f"it was ended by a signal ({name}); the same command goes on where it was"
+
+
+def restore(root: Path, out: str) -> bool:
+    """Put the recorded artifact of a failed stage back; whether there was one."""
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "--wait-for-lock", "checkout", out],
+        cwd=root,
+        env=dvc_environment(),
+        capture_output=True,
+        check=False,
+    )
+    return done.returncode == 0
