@@ -29,7 +29,10 @@ COMMANDS = {
         "hornbook.lineage.verify",
         "make recorded artifacts again in a clean copy, and compare: a receipt",
     ),
-    "experiment": ("hornbook.experiment.commands", "an ablation in a workspace of its own"),
+    "experiment": (
+        "hornbook.experiment.commands",
+        "ablations and sweeps aside; compare them, promote one",
+    ),
     "gc": ("hornbook.lineage.gc", "what of cache and leftovers can be freed, and why; --yes frees"),
     "code-deps": ("hornbook.lineage.code", "the src/ files that dvc.yaml must list; --write"),
     "track": ("hornbook.track.runs", "MLflow runs from artifacts and dvc.lock"),

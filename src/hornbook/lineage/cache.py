@@ -17,16 +17,25 @@ from hornbook.lineage.workspace import flatten
 
 def cache_folder(root: Path) -> Path:
     """Where DVC's cache of a checkout is: where its configuration says, else `.dvc/cache`."""
-    dvc = Path(os.environ.get("DVC_ROOT", root)) / ".dvc"
-    for name in ("config.local", "config"):
+    folder = cache_option(root, "dir")
+    return _dvc_folder(root) / (folder or "cache")
+
+
+def cache_option(root: Path, name: str) -> str | None:
+    """What DVC's configuration of a checkout says of its cache; None where it says nothing."""
+    for file in ("config.local", "config"):
         found = ConfigParser(interpolation=None)
         try:
-            found.read(dvc / name, "utf-8")
-            if found.has_option("cache", "dir"):
-                return dvc / found.get("cache", "dir")
+            found.read(_dvc_folder(root) / file, "utf-8")
+            if found.has_option("cache", name):
+                return found.get("cache", name)
         except BrokenConfig:
             continue  # DVC says what is wrong with it
-    return dvc / "cache"
+    return None
+
+
+def _dvc_folder(root: Path) -> Path:
+    return Path(os.environ.get("DVC_ROOT", root)) / ".dvc"
 
 
 def cached_file(root: Path, digest: str) -> Path:
