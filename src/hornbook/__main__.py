@@ -20,7 +20,7 @@ COMMANDS = {
         "what a run would do, why, and what it takes; changes nothing",
     ),
     "status": ("hornbook.lineage.status", "which stages are out of date, and why"),
-    "diff": ("hornbook.lineage.diff", "why two revisions, experiments or the work tree differ"),
+    "diff": ("hornbook.diff.command", "why two revisions, experiments or the work tree differ"),
     "explain": (
         "hornbook.lineage.explain",
         "where an artifact or a cell comes from, down to the inputs",

@@ -1,22 +1,27 @@
-"""Progress of a stage as lines on standard output, which DVC, Dagster and a terminal all show."""
+"""Progress as lines: of a stage on standard output, which DVC, Dagster and a terminal all show."""
 
 import sys
 import time
 
 
 class Reporter:
-    """Lines under the name of their stage; none where another process of the stage reports."""
+    """Lines under the name of their stage; none where another process of the stage reports.
 
-    def __init__(self, name: str, *, is_silent: bool = False) -> None:
+    On standard error where standard output is the result that somebody asked for.
+    """
+
+    def __init__(self, name: str, *, is_silent: bool = False, is_on_stderr: bool = False) -> None:
         self.name = name
         self.is_silent = is_silent
+        self.is_on_stderr = is_on_stderr
 
     def say(self, text: str) -> None:
         """Show one line now."""
         if self.is_silent:
             return
-        sys.stdout.write(f"{self.name:<28} {text}\n")
-        sys.stdout.flush()
+        stream = sys.stderr if self.is_on_stderr else sys.stdout
+        stream.write(f"{self.name:<28} {text}\n")
+        stream.flush()
 
 
 class Progress:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hornbook.diff.revisions import experiments, resolve_revision
 from hornbook.errors import ConfigError, StageError
 from hornbook.experiment.commands import main
 from hornbook.experiment.points import points
@@ -17,7 +18,6 @@ from hornbook.experiment.records import describe, listing, record
 from hornbook.experiment.schedule import Schedule
 from hornbook.experiment.shared import side_by_side, work
 from hornbook.experiment.workspace import inside, workspace
-from hornbook.lineage.diff import experiments, resolve_revision
 from hornbook.lineage.leftovers import WORKSPACES
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,15 +1,11 @@
 """Which cells a run may change: of the tasks whose items, settings or model are other ones."""
 
-import json
 import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
-from hornbook.lineage.cells import TableCell, moved
-from hornbook.lineage.diff import as_markdown, changed_numbers, diff, main
-from hornbook.lineage.manifest import load_lock
 from hornbook.lineage.plan import as_json, lines, plan
 from tests.toy import make_toy
 
@@ -101,54 +97,3 @@ def test_a_model_that_may_change_takes_the_other_cells_with_it(again):
     (again.root / STEPS).write_text("another item\n")
     assert cells(again) == {"evaluate@one-choice": TASKS["choice"],
                             "evaluate@one-micro": TASKS["micro"]}  # fmt: skip
-
-
-def cell(task, value, stderr=0.1):
-    return TableCell(task, frozenset({task}), "one", "acc", value, stderr, "evaluate@one-micro", ())
-
-
-def test_cells_differ_by_number_error_or_presence():
-    before = [cell("a", 0.5), cell("b", 0.5), cell("c", 0.5), cell("gone", 0.1)]
-    after = [cell("a", 0.5), cell("b", 0.6), cell("c", 0.5, 0.2), cell("new", None, None)]
-    found = moved(before, after)
-    assert [str(one).split(maxsplit=2)[2] for one in found] == [
-        "0.5 +- 0.1 -> 0.6 +- 0.1", "0.5 +- 0.1 -> 0.5 +- 0.2", "absent -> not run",
-        "0.1 +- 0.1 -> absent",
-    ]  # fmt: skip
-    assert json.loads(json.dumps([one.as_json() for one in found]))[0]["after"] == {
-        "value": 0.6, "stderr": 0.1,
-    }  # fmt: skip
-
-
-def written(value):
-    """Tables with one micro-suite, as `tables.json` has it."""
-    of_one = {"value": value, "stderr": 0.1, "metric": "acc", "stage": "evaluate@one-micro"}
-    return {"micro": [{"task": "micro_steps", "cells": {"one": of_one}}], "tables": {}}
-
-
-def test_a_diff_begins_with_the_numbers_of_both_tables(ran, monkeypatch, capsys):
-    monkeypatch.setattr("hornbook.lineage.diff.TABLES", "end")
-    monkeypatch.setattr("hornbook.lineage.cells.TABLES", "end")
-    shown = {}
-    monkeypatch.setattr("hornbook.lineage.cells.cached_text", lambda _, digest, __: shown[digest])
-    shown[load_lock(ran.root)["end"].out_hash] = json.dumps(written(0.5))
-    ran.edit("params.yaml", "left:\n  level: 1", "left:\n  level: 2")
-    ran.dvc("repro", "-q")
-    shown[load_lock(ran.root)["end"].out_hash] = json.dumps(written(0.75))
-    monkeypatch.chdir(ran.root)
-    assert main(["HEAD", "workspace"]) == 0
-    told = capsys.readouterr().out.splitlines()
-    assert told[0] == "1 of the tables' numbers differ"
-    assert " ".join(told[1].split()) == "micro_steps@one acc 0.5 +- 0.1 -> 0.75 +- 0.1"
-    assert any(line.startswith("first cause") for line in told)
-    table = as_markdown(
-        diff(ran.root, "HEAD", "workspace"), changed_numbers(ran.root, "HEAD", "workspace")
-    )
-    assert "| micro_steps@one | acc | 0.5 +- 0.1 | 0.75 +- 0.1 |" in table
-    monkeypatch.setattr("hornbook.lineage.cells.cached_text", lambda *_: None)
-    assert main(["HEAD", "workspace"]) == 0
-    assert "not in the cache here; dvc fetch end" in capsys.readouterr().out
-    assert main(["HEAD", "workspace", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["numbers"] is None
-    assert found["stages"][0]["verdict"] == "first cause"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from hornbook.diff.revisions import experiments
 from hornbook.errors import ConfigError, StageError
 from hornbook.lineage.cache import cached_file, is_cached
-from hornbook.lineage.diff import experiments
 from hornbook.lineage.gc import main
 from hornbook.lineage.leftovers import leftovers, remove
 from hornbook.lineage.manifest import git_show, load_graph, load_lock, parse_lock

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from hornbook.diff.revisions import experiments
 from hornbook.errors import ConfigError
 from hornbook.experiment.records import TABLES, Record, record
 from hornbook.lineage.cells import TableCell, table_cells
-from hornbook.lineage.diff import experiments
 from hornbook.lineage.workspace import flatten
 
 HEAD = "HEAD"

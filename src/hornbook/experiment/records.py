@@ -7,11 +7,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from hornbook.diff.causes import diff
+from hornbook.diff.markdown import as_markdown
+from hornbook.diff.numbers import changed_numbers
+from hornbook.diff.revisions import experiments, resolve_revision
 from hornbook.errors import ConfigError
 from hornbook.experiment.git import git
 from hornbook.experiment.workspace import OVERRIDES
 from hornbook.lineage.cache import cached_text
-from hornbook.lineage.diff import as_markdown, changed_numbers, diff, experiments, resolve_revision
 from hornbook.lineage.manifest import LockEntry, git_show, load_lock, lookup, parse_yaml
 from hornbook.lineage.workspace import flatten
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from hornbook.diff.revisions import experiments
 from hornbook.errors import ConfigError, StageError
 from hornbook.experiment.git import git
 from hornbook.experiment.points import Point, points
@@ -10,7 +11,6 @@ from hornbook.experiment.records import Record, shown, unmade
 from hornbook.experiment.records import changed as changed_values
 from hornbook.experiment.schedule import Ended, Schedule, printer
 from hornbook.experiment.shared import Work, side_by_side, work
-from hornbook.lineage.diff import experiments
 from hornbook.lineage.forecast import duration
 from hornbook.lineage.inputs import pull_inputs
 from hornbook.lineage.manifest import load_graph, parse_yaml

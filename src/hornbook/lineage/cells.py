@@ -88,52 +88,6 @@ def _cell(cell: Mapping[str, Any], variant: str, names: Sequence[str]) -> TableC
 
 
 @dataclass(frozen=True)
-class Moved:
-    """A cell whose number differs; None where only one side has it."""
-
-    before: TableCell | None
-    after: TableCell | None
-
-    def __str__(self) -> str:
-        """The cell, then both numbers."""
-        name, metric, old, new = self.columns()
-        return f"{name:<34} {metric:<12} {old} -> {new}"
-
-    def columns(self) -> tuple[str, str, str, str]:
-        """Name, metric, and the number on both sides."""
-        cell = self.after or self.before
-        assert cell is not None
-        old, new = (one.number if one else "absent" for one in (self.before, self.after))
-        return f"{cell.task}@{cell.variant}", cell.metric, old, new
-
-    def as_json(self) -> dict[str, Any]:
-        """The cell with both numbers for a program."""
-        cell = self.after or self.before
-        assert cell is not None
-        sides = {"before": self.before, "after": self.after}
-        return {
-            "task": cell.task,
-            "variant": cell.variant,
-            "metric": cell.metric,
-            **{
-                name: {"value": one.value, "stderr": one.stderr} if one else None
-                for name, one in sides.items()
-            },
-        }
-
-
-def moved(before: Sequence[TableCell], after: Sequence[TableCell]) -> list[Moved]:
-    """The cells whose numbers differ, in the order of the tables."""
-    old, new = ({(c.task, c.variant): c for c in cells} for cells in (before, after))
-    pairs = [Moved(old.get(key), new.get(key)) for key in dict.fromkeys([*new, *old])]
-    return [pair for pair in pairs if _number(pair.before) != _number(pair.after)]
-
-
-def _number(cell: TableCell | None) -> tuple[float | None, float | None] | None:
-    return None if cell is None else (cell.value, cell.stderr)
-
-
-@dataclass(frozen=True)
 class Touched:
     """The benchmarks whose cells a run of a stage may change.
 
@@ -184,7 +138,7 @@ def _touched(cause: Reason, asked: Sequence[str], graph: Graph, hasher: Hasher) 
         had = json.loads(cause.before) if cause.before != "absent" else []
         return set(asked) - set(had)
     if cause.kind == "data":
-        before = _recorded_files(graph.root, cause.what, cause.before)
+        before = recorded_files(graph.root, cause.what, cause.before)
         if before is not None and (graph.root / cause.what).is_dir():
             now = hasher.files(cause.what)
             changed = {name for name in {*before, *now} if before.get(name) != now.get(name)}
@@ -192,7 +146,7 @@ def _touched(cause: Reason, asked: Sequence[str], graph: Graph, hasher: Hasher) 
     return set(asked)
 
 
-def _recorded_files(root: Path, path: str, digest: str) -> dict[str, str] | None:
+def recorded_files(root: Path, path: str, digest: str) -> dict[str, str] | None:
     """The files that a folder had, as DVC tracks them now or did at a commit not long ago.
 
     DVC keeps the listing of what `data.dvc` tracks, not of the folder in it that a stage reads.

@@ -20,7 +20,7 @@ EXECUTION = {
     "__init__", "__main__", "cluster", "compute", "config", "errors", "progress", "runtime",
     "stage", "stages",
 }  # fmt: skip
-_NO_BYTES = (["lineage"], ["measure"], ["plan"])  # packages that no artifact is made by
+_NO_BYTES = (["diff"], ["lineage"], ["measure"], ["plan"])  # packages that no artifact is made by
 PACKAGE = "hornbook"
 
 

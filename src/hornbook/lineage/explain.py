@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hornbook.diff.revisions import resolve_revision
 from hornbook.errors import ConfigError
 from hornbook.lineage.cache import cached_text
 from hornbook.lineage.cells import table_cells
-from hornbook.lineage.diff import resolve_revision
 from hornbook.lineage.forecast import duration, measured
 from hornbook.lineage.manifest import LockEntry, load_lock
 from hornbook.lineage.receipts import known

@@ -1,0 +1,1 @@
+"""`hornbook diff`: why two states of the graph differ, and what differs in what they made."""
