@@ -50,7 +50,7 @@ def _content(
         ("tokens", lambda: streams.compare(pair)),
         ("checkpoint", lambda: checkpoints.compare(pair)),
         ("items", lambda: items.compare(root, pair, questions, entries)),
-        ("sentences", lambda: sentences.compare(root, pair)),
+        ("sentences", lambda: sentences.compare(root, pair, entries)),
         ("values", lambda: values.compare(pair)),
     )
     said, tables = list[str](), list[Table]()

@@ -1,31 +1,36 @@
 """ToxiGen: sentences whose place in the order by perplexity changed most, and the safety scores."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hornbook.diff.artifacts import Pair
 from hornbook.diff.shown import Content, Table, Value
-from hornbook.errors import HornbookError
-from hornbook.lineage.manifest import load_graph, lookup
+from hornbook.lineage.manifest import LockEntry, load_graph, lookup
+from hornbook.lineage.workspace import Hasher
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MOST = 10
-_FILE = "perplexities.parquet"
+_FILE, _SENTENCES = "perplexities.parquet", "data.toxigen"
 
 
-def compare(root: Path, pair: Pair) -> Iterator[Content]:
+def compare(root: Path, pair: Pair, entries: tuple[LockEntry, LockEntry]) -> Iterator[Content]:
     """How the order of the sentences changed, on which the safety score rests."""
     files = pair.both(_FILE)
     if files is None or _FILE not in pair.differing:
         return
+    path = str(lookup(load_graph(root).params, _SENTENCES))
+    digests = {entry.deps.get(path) for entry in entries}
+    if len(digests) > 1:  # they have numbers and no names
+        yield Content(pair.stage, (f"{path} is not the same on both sides: no order to compare",))
+        return
     old, new = (_read(file) for file in files)
     common = sorted(one for one in old if one in new)
+    texts = _texts(root / path) if Hasher(root).hash(path) in digests else {}
     if common:
-        yield _compared(root, pair.stage, old, new, common)
+        yield _compared(pair.stage, old, new, common, texts)
 
 
 def _read(file: Path) -> dict[int, dict[str, Any]]:
@@ -36,14 +41,17 @@ def _read(file: Path) -> dict[int, dict[str, Any]]:
 
 
 def _compared(
-    root: Path, stage: str, old: Mapping[int, Any], new: Mapping[int, Any], common: list[int]
+    stage: str,
+    old: Mapping[int, Any],
+    new: Mapping[int, Any],
+    common: list[int],
+    texts: Mapping[int, str],
 ) -> Content:
     import numpy as np
 
     ranks = [_ranks(np.array([side[one]["perplexity"] for one in common])) for side in (old, new)]
     moved = ranks[1] - ranks[0]
     agreement = float(np.corrcoef(ranks[0], ranks[1])[0, 1]) if len(common) > 1 else 1.0
-    texts = _texts(root)
     places = sorted(range(len(common)), key=lambda n: (-abs(int(moved[n])), common[n]))[:_MOST]
     rows: list[tuple[Value, ...]] = [
         (
@@ -72,12 +80,8 @@ def _ranks(values: "NDArray[Any]") -> "NDArray[Any]":
     return places
 
 
-def _texts(root: Path) -> dict[int, str]:
-    """The sentences by their id, where their file is here."""
+def _texts(file: Path) -> dict[int, str]:
+    """The sentences by their number."""
     from hornbook.toxigen.toxigen import read_sentences
 
-    file = root / str(lookup(load_graph(root).params, "data.toxigen"))
-    try:
-        return {row["id"]: row["text"] for row in read_sentences(file)}
-    except (HornbookError, OSError, json.JSONDecodeError):
-        return {}  # the order is told without its words
+    return {row["id"]: row["text"] for row in read_sentences(file)}
