@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from hornbook.lineage.further_seeds import further_seeds
 
 _RUNTIME = "runtime"
 _NOTHING = object()
-OVERRIDES_FILE = ".hornbook/overrides.json"
+LAST_FILE = ".hornbook/overrides.json"  # of the last compose here: overrides, hash of params.yaml
 BYTES_DEPEND_ON = (
     "deepspeed",
     "fastwarc",
@@ -139,8 +140,20 @@ def locked_versions(root: Path) -> dict[str, str]:
 
 def last_overrides(root: Path) -> list[str]:
     """The overrides of the last `hornbook compose` in this checkout."""
-    file = root / OVERRIDES_FILE
-    return json.loads(file.read_text("utf-8")) if file.exists() else []
+    return _last(root).get("overrides", [])
+
+
+def last_written(root: Path) -> str | None:
+    """The SHA-256 of `params.yaml` as `hornbook compose` last wrote or found it here."""
+    return _last(root).get("params")
+
+
+def _last(root: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((root / LAST_FILE).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {"overrides": found}
 
 
 def _flat_keys(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
@@ -218,7 +231,8 @@ def render(values: Mapping[str, Any]) -> str:
 def write_params(root: Path, overrides: Sequence[str] = ()) -> bool:
     """Compose and write `params.yaml`; whether it changed."""
     text = render(compose(root, overrides))
-    write_json(root / OVERRIDES_FILE, list(overrides))
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    write_json(root / LAST_FILE, {"overrides": list(overrides), "params": digest})
     file = root / "params.yaml"
     if file.exists() and file.read_text("utf-8") == text:
         return False

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from hornbook.composed import uncomposed
 from hornbook.lineage.cells import Touched, touched
 from hornbook.lineage.forecast import Action, Step, Takes, duration, forecast, wall_seconds
 from hornbook.lineage.manifest import load_graph, load_lock
@@ -43,6 +44,8 @@ def plan(root: Path, overrides: Sequence[str] = (), names: Sequence[str] = ()) -
         from hornbook.compose import compose
 
         params = compose(root, overrides)
+    elif found := uncomposed(root):
+        params = found.values  # what a run would take up
     graph, lock, hasher = load_graph(root, params=params), load_lock(root), Hasher(root)
     everything = forecast(graph, lock, hasher, root, graph.stages)
     chosen = set(select(graph, names))
@@ -112,8 +115,9 @@ def _summary(found: Planned) -> str:
     about = (
         f"at most about {duration(found.seconds)}" if may else f"about {duration(found.seconds)}"
     )
-    total = [f"{about} on the clock, {found.jobs} side by side"]
-    total += [f"without {unknown} that never ran here"] if unknown else []
+    is_known = unknown < len(found.steps)
+    total = [f"{about} on the clock, {found.jobs} side by side" if is_known else "time unknown"]
+    total += [f"without {unknown} that never ran here"] if unknown and is_known else []
     gpu = sum(step.takes.gpu_hours or 0 for step in found.steps)
     total += [f"{gpu:.3g} GPU-hours"] if gpu else []
     cost = sum(step.takes.cost_usd or 0 for step in found.steps)

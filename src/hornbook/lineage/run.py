@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from hornbook.composed import composed_anew
 from hornbook.errors import ConfigError, StageError
 from hornbook.lineage import compared, further_seeds
 from hornbook.lineage.forecast import Step, duration, forecast, measured, wall_seconds
@@ -175,6 +176,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--jobs", type=_count, help="stages side by side (default: runtime.jobs)")
     options = parser.parse_args(list(arguments))
     root = Path.cwd()
+    if anew := composed_anew(root):
+        print(anew)  # noqa: T201
     graph = load_graph(root)
     names = select(graph, options.stages)
     pull_inputs(root)
