@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from hornbook.artifacts import read_json
+from hornbook.lineage.adopt import adopted
 from hornbook.lineage.manifest import LockEntry, Stage
 from hornbook.lineage.processes import dvc_environment
 from hornbook.stage import measurements_file, parse_summary
@@ -32,6 +33,8 @@ def materialisation_metadata(
         "parameters": dg.MetadataValue.json(dict(entry.params)),
         "inputs": dg.MetadataValue.json({k: v for k, v in entry.deps.items() if k in stage.inputs}),
     }
+    if one := adopted(root, {stage.name: entry}).get(stage.name):
+        shown["adopted, not made again"] = f"{one['reason']} ({one['by']})"
     facts = _summary(out)
     shown |= {f"artifact/{k}" if k in shown else k: v for k, v in facts.items()}
     shown |= _measurements(root, stage.name, entry.out_hash)

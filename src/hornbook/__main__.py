@@ -29,6 +29,10 @@ COMMANDS = {
         "hornbook.lineage.verify",
         "make recorded artifacts again in a clean copy, and compare: a receipt",
     ),
+    "adopt": (
+        "hornbook.lineage.adopt",
+        "keep artifacts of changed stages, with a reason that stays with them",
+    ),
     "experiment": (
         "hornbook.experiment.commands",
         "ablations and sweeps aside; compare them, promote one",

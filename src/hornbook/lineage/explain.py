@@ -7,12 +7,13 @@ added where this machine made exactly these bytes.
 import argparse
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hornbook.diff.revisions import resolve_revision
 from hornbook.errors import ConfigError
+from hornbook.lineage.adopt import adopted
 from hornbook.lineage.cache import cached_text
 from hornbook.lineage.cells import table_cells
 from hornbook.lineage.forecast import duration, measured
@@ -28,7 +29,8 @@ class Node:
     """A recorded stage: what it wrote, from which stages, files of code and inputs, and values.
 
     `seconds`, `cpu_seconds` and `cost_usd` are None where nobody here knows them, `verified` is
-    the receipt of `hornbook verify` where there is one of these bytes.
+    the receipt of `hornbook verify` where there is one of these bytes, `adopted` the reason where
+    it was not made by what is recorded of it.
     """
 
     stage: str
@@ -43,6 +45,7 @@ class Node:
     cpu_seconds: float | None
     cost_usd: float | None
     verified: Mapping[str, Any] | None
+    adopted: Mapping[str, Any] | None
 
     @property
     def seeds(self) -> dict[str, Any]:
@@ -50,15 +53,18 @@ class Node:
         return {key: value for key, value in self.params.items() if key.endswith("seed")}
 
 
-def provenance(root: Path, lock: Mapping[str, LockEntry], stage: str) -> dict[str, Node]:
+def provenance(
+    root: Path, lock: Mapping[str, LockEntry], stage: str, revision: str | None = None
+) -> dict[str, Node]:
     """A stage and everything that it was made from, itself first, then by distance."""
+    kept = adopted(root, lock, revision)
     made = {out: name for name, entry in lock.items() for out in entry.outs}
     found: dict[str, Node] = {}
     todo = [stage]
     while todo:
         name = todo.pop(0)
         if name not in found:
-            found[name] = _node(root, name, lock[name], made)
+            found[name] = replace(_node(root, name, lock[name], made), adopted=kept.get(name))
             todo += found[name].parents
     return found
 
@@ -89,6 +95,7 @@ def _node(root: Path, name: str, entry: LockEntry, made: Mapping[str, str]) -> N
         cpu_seconds=took.get("cpu_seconds"),
         cost_usd=json.loads(summary).get("cost_usd") if summary else None,
         verified=known(root, name, entry.out_hash),
+        adopted=None,
     )
 
 
@@ -156,6 +163,8 @@ def _told(node: Node) -> list[str]:
     if shown:
         told.append("values " + ", ".join(shown) + (f", and {more} more" if more > 0 else ""))
     told.append(f"code {len(node.code)} files")
+    if node.adopted is not None:
+        told.append(f"adopted, not made again: {node.adopted['reason']} ({node.adopted['by']})")
     if node.verified is not None:
         told.append(f"made again {node.verified['text']} (at {node.verified['revision'][:7]})")
     return told
@@ -233,9 +242,10 @@ def main(arguments: Sequence[str]) -> int:
     kind.add_argument("--prov", action="store_true", help="a W3C PROV document (PROV-JSON)")
     options = parser.parse_args(list(arguments))
     root = Path.cwd()
-    lock = load_lock(root, resolve_revision(root, options.at))
+    revision = resolve_revision(root, options.at)
+    lock = load_lock(root, revision)
     stage, what = find(root, lock, options.name)
-    nodes = provenance(root, lock, stage)
+    nodes = provenance(root, lock, stage, revision)
     if options.json or options.prov:
         found = as_prov(nodes) if options.prov else {k: vars(v) for k, v in nodes.items()}
         print(json.dumps(found, indent=1, sort_keys=True))  # noqa: T201

@@ -8,8 +8,11 @@ from textwrap import fill
 from typing import Any
 
 from hornbook.artifacts import read_json
+from hornbook.composed import uncomposed
 from hornbook.errors import ArtifactError
-from hornbook.lineage.manifest import load_graph
+from hornbook.lineage.adopt import adopted, as_line
+from hornbook.lineage.manifest import load_graph, load_lock
+from hornbook.lineage.status import status
 from hornbook.report.assemble import names_of, reasons
 from hornbook.report.measured import (
     TRAINING,
@@ -38,6 +41,7 @@ from hornbook.report.wording import (
 )
 
 WIDTH = 100
+TABLES = "benchmark_tables"
 
 
 def render(tables: Mapping[str, Any], measured: Measured | None = None) -> str:
@@ -207,7 +211,7 @@ def show(root: Path) -> None:
         ArtifactError: The tables were not made yet.
     """
     stages = load_graph(root).stages
-    file = root / stages["benchmark_tables"].out / "tables.json"
+    file = root / stages[TABLES].out / "tables.json"
     tables = read_json(file)
     if missing := [key for key in ("differences", "perplexity", "compared") if key not in tables]:
         raise ArtifactError(
@@ -220,17 +224,49 @@ def show(root: Path) -> None:
         safety(read_json(plots)) if plots.exists() else "",
         costs(measured_here(root, TRAINING)),
     ]
+    kept = adopted(root, load_lock(root))
+    behind = {TABLES, *load_graph(root).ancestors([TABLES])}
+    parts += [f"{as_line(name, one)}\n" for name, one in kept.items() if name in behind]
     text = "\n".join(part for part in parts if part)
     encoding = sys.stdout.encoding or "ascii"
     sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
     sys.stdout.flush()
 
 
+def require_up_to_date(root: Path) -> None:
+    """Refuse tables that are not those of the values, code and data of today.
+
+    Raises:
+        ArtifactError: They are out of date; the message says why, and what to do.
+    """
+    found = status(root, [TABLES])
+    apart = uncomposed(root)
+    own = {name: why for name, why in found.items() if any(one.now != "stale" for one in why)}
+    if not found and not apart:
+        return
+    lines = [f"conf/ is not in params.yaml yet: {apart}"] if apart else []
+    lines += [f"{name}: {'; '.join(map(str, own[name][:3]))}" for name in list(own)[:6]]
+    lines += [f"and {len(own) - 6} more"] if len(own) > 6 else []
+    raise ArtifactError(
+        "the tables are not those of what is here now:\n"
+        + "".join(f"  {line}\n" for line in lines)
+        + f"bring them up to date: hornbook run {TABLES}\n"
+        f"keep them, if the change cannot change them: hornbook adopt --all --reason '...'\n"
+        f"see them as they are: hornbook table --stale"
+    )
+
+
 def main(arguments: Sequence[str]) -> int:
-    """`hornbook table`."""
-    argparse.ArgumentParser(
+    """`hornbook table [--stale]`."""
+    parser = argparse.ArgumentParser(
         prog="hornbook table",
-        description="Show the benchmark tables of the last run beside the paper's figures.",
-    ).parse_args(list(arguments))
-    show(Path.cwd())
+        description="Show the benchmark tables of the last run beside the paper's figures. Tables "
+        "that are out of date are refused, with what changed.",
+    )
+    parser.add_argument("--stale", action="store_true", help="show them also when out of date")
+    options = parser.parse_args(list(arguments))
+    root = Path.cwd()
+    if not options.stale:
+        require_up_to_date(root)
+    show(root)
     return 0
