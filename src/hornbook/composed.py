@@ -69,10 +69,15 @@ def uncomposed(root: Path) -> Uncomposed | None:
         values = compose(root, overrides)
         reasons = parameter_reasons(written, values)
         if not reasons:
-            write_json(root / MEMORY, mark)
+            settle(root)
             return None
         found = found or Uncomposed(reasons, values, overrides)
     return found
+
+
+def settle(root: Path) -> None:
+    """Take `params.yaml` as composed: a program has written the values of an experiment."""
+    write_json(root / MEMORY, _mark(root))
 
 
 def composed_anew(root: Path) -> str | None:

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from hornbook.artifacts import write_text
 from hornbook.compose import render
+from hornbook.composed import settle
 from hornbook.errors import ConfigError, StageError
 from hornbook.experiment.git import forget, git, git_environment, identity, reference
 from hornbook.experiment.points import Point
@@ -62,6 +63,7 @@ class Workspace:
             if (self.root / path).exists():
                 shutil.copyfile(self.root / path, self.folder / path)
         write_text(self.folder / "params.yaml", render(self.point.values))
+        settle(self.folder)
         self._share_cache()
         self._dvc("checkout", "--quiet", "--force", "--allow-missing")
         self._take_data()
