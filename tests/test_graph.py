@@ -55,7 +55,7 @@ def clone(tmp_path_factory):
     one = Clone(root)
     one.run("git", "config", "filter.hornbook-lock.clean", "python -m hornbook.lineage.lock_filter")
     told = one.hornbook("demo", "scale=smoke")
-    assert "report.html" in told
+    assert "index.html" in told
     return one
 
 

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     from hornbook.report.terminal import show
 
     show(root)
-    page = root / load_graph(root).stages["report"].out / "report.html"
+    page = root / load_graph(root).stages["report"].out / "index.html"
     print(  # noqa: T201
         f"\nreport    {page}\n"
         f"Dagster   make ui      then http://127.0.0.1:3000\n"

@@ -78,7 +78,7 @@ def test_what_an_experiment_refers_to_stays_and_goes_with_it(ran):
 
 def test_what_the_report_names_stays_with_its_files(ran):
     named = run_with(ran, 2)
-    page = ran.root / "artifacts/report/page/report.html"
+    page = ran.root / "artifacts/report/page/index.html"
     page.parent.mkdir(parents=True)
     page.write_text(f"<td>{named}</td>")
     gone = run_with(ran, 3)

@@ -1,5 +1,6 @@
 """Invented scores, curves and facts of trained models, as their stages write them."""
 
+import json
 import random
 from pathlib import Path
 
@@ -21,12 +22,12 @@ def item_scores(cells: list[dict], parts: int = 10) -> pa.Table:
     rows = [
         {"task": task, "metric": metric, "item": f"{task}/{index}",
          "cluster": str(index // 2 * 2 + index % 2),
-         "score": 1.0 if index % 2 else index / parts}
+         "score": 1.0 if index % 2 else index / parts, "detail": f"answer {index}"}
         for task, metric in ((one["task"], one["metric"]) for one in cells)
         for index in range(10)
     ]  # fmt: skip
     kinds = {"score": pa.float64()}
-    names = ("task", "metric", "item", "cluster", "score")
+    names = ("task", "metric", "item", "cluster", "score", "detail")
     schema = pa.schema([(name, kinds.get(name, pa.string())) for name in names])
     return pa.Table.from_pylist(rows, schema=schema)
 
@@ -46,6 +47,15 @@ def cell(task: str, metric: str, value: float | None, **more: object) -> dict:
         "not_run": None,
         "version": "5f0c",
     } | more
+
+
+def write_benchmarks(folder: Path) -> None:
+    """What some of the items ask."""
+    for task in MICRO:
+        lines = [{"id": n, "context": f"Question {n} of {task}", "choices": [" yes.", " no."]}
+                 for n in range(10)]  # fmt: skip
+        text = "\n".join(json.dumps(line) for line in lines)
+        write_text(folder / f"micro/{task}.jsonl", text + "\n")
 
 
 def perplexities(place: int) -> list[dict]:

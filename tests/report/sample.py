@@ -14,7 +14,14 @@ from hornbook.lineage.workspace import Hasher
 from hornbook.progress import Reporter
 from hornbook.stage import Run
 from tests.made_run import one_by_one
-from tests.report.made_models import CORPORA, MICRO, write_compared, write_model, write_variant
+from tests.report.made_models import (
+    CORPORA,
+    MICRO,
+    write_benchmarks,
+    write_compared,
+    write_model,
+    write_variant,
+)
 
 VARIANTS = {
     "phi-1_5": ["books", "code"],
@@ -172,6 +179,7 @@ def write_workspace(
         root / "dvc.yaml", yaml.safe_dump({"stages": _stages(seeds, models)}, sort_keys=False)
     )
     write_text(root / "params.yaml", yaml.safe_dump(_params(seeds, models)))
+    write_benchmarks(root / "data/benchmarks")
     _artifacts(root, seeds)
     for place, name in enumerate(models):
         write_compared(root / "artifacts", name, place)
@@ -210,7 +218,9 @@ def _stages(seeds: tuple[int, ...], models: tuple[str, ...]) -> dict[str, Any]:
     outs = [out for _, out, _ in ALONE.values()]
     outs += [f"{out}/{name}" for _, out, instances in EACH.values() for name in instances]
     stages["report"] = _body("report", "report/page", outs, "The page.")
-    stages["report"]["params"] = ["report.page"]
+    stages["report"]["params"] = ["report", "data.benchmarks", "model", "teacher", "train"]
+    stages["report"]["deps"].append("data/benchmarks")
+    stages["train"]["do"]["params"] = ["train", "model"]
     if len(seeds) > 1:
         stages["seed_scores"]["do"]["params"] = ["further_seeds", "report"]
     if models:
@@ -231,8 +241,10 @@ def _params(seeds: tuple[int, ...], models: tuple[str, ...]) -> dict[str, Any]:
     earlier = ["dvc.yaml", *(f"artifacts/compared_scores/{name}" for name in models)]
     return {
         "report": conf,
-        "train": {"lr": 0.006},
+        "train": {"lr": 0.006, "expectations": []},
         "model": {"layers": 4},
+        "teacher": {"model": "procedural"},
+        "data": {"benchmarks": "data/benchmarks"},
         "seeds": list(seeds),
         "further_seeds": {"scores": {str(s): before[i] for i, s in enumerate(seeds[1:])}},
         "compared": {

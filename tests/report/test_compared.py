@@ -34,7 +34,7 @@ def tables(beside):
 
 @pytest.fixture(scope="module")
 def page(beside):
-    return (beside / "artifacts/report/page/report.html").read_text("utf-8")
+    return (beside / "artifacts/report/page/index.html").read_text("utf-8")
 
 
 def test_the_last_has_what_all_have_with_the_hash_of_each_artifact(beside):
@@ -120,7 +120,7 @@ def test_figure_2_has_bars_for_each(beside, page):
 
 
 def test_every_link_of_the_page_leads_to_an_artifact_of_the_page(beside, page):
-    targets = set(re.findall(r'href="#(artifact-[^"]+)"', page))
+    targets = set(re.findall(r'href="(artifact-[^"]+)\.html"', page))
     assert targets == {one for one in targets if f'id="{one}"' in page}
     assert {"artifact-evaluate_compared-wide", "artifact-toxigen_compared-narrow"} <= targets
     assert load_lock(beside)["toxigen_compared@wide"].out_hash in page

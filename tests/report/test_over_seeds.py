@@ -207,7 +207,7 @@ def test_a_mean_names_the_evaluation_of_each_seed(seeded, tables):
 
 
 def test_every_rendering_says_how_the_error_is_made(seeded, tables):
-    page = (seeded / "artifacts/report/page/report.html").read_text("utf-8")
+    page = (seeded / "artifacts/report/page/index.html").read_text("utf-8")
     for text in (markdown(document(tables)), page, " ".join(render(tables).split())):
         assert "means over the seeds 0, 1, 4 of training" in text
         assert "one seed each" not in text
@@ -221,8 +221,8 @@ def test_every_rendering_says_how_the_error_is_made(seeded, tables):
 
 
 def test_every_link_of_the_page_leads_to_an_artifact_of_the_page(seeded):
-    page = (seeded / "artifacts/report/page/report.html").read_text("utf-8")
-    targets = set(re.findall(r'href="#(artifact-[^"]+)"', page))
+    page = (seeded / "artifacts/report/page/index.html").read_text("utf-8")
+    targets = set(re.findall(r'href="(artifact-[^"]+)\.html"', page))
     assert targets == {t for t in targets if f'id="{t}"' in page}
     assert {"artifact-train_seed-phi-1_5-4", "artifact-evaluate_seed-phi-1_5-1"} <= targets
     assert load_lock(seeded)["toxigen_seed@phi-1_5-4"].out_hash in page
@@ -232,12 +232,12 @@ def test_safety_scores_have_whiskers(seeded):
     scores = read_json(seeded / "artifacts/report/toxigen/scores.json")
     assert all(row["stderr"] > 0 for row in scores["rows"])
     assert "whiskers and errors are standard errors between these models" in scores["note"]
-    page = (seeded / "artifacts/report/page/report.html").read_text("utf-8")
+    page = (seeded / "artifacts/report/page/index.html").read_text("utf-8")
     assert page.count('class="spread"') == len(scores["rows"])
 
 
 def test_one_seed_says_nothing_of_seeds(made):
-    page = (made / "artifacts/report/page/report.html").read_text("utf-8")
+    page = (made / "artifacts/report/page/index.html").read_text("utf-8")
     tables = read_json(made / "artifacts/report/tables/tables.json")
     assert "By seed" not in page
     assert "one seed each" in page
@@ -271,7 +271,7 @@ def test_seeds_of_which_nothing_ran_and_nothing_was_held_out_still_make_a_page(t
     for text in (
         markdown(document(tables)),
         render(tables),
-        (root / "artifacts/report/page/report.html").read_text("utf-8"),
+        (root / "artifacts/report/page/index.html").read_text("utf-8"),
     ):
         assert "By seed" not in text
         assert "means over the seeds" not in text.partition("ToxiGen safety score")[0]

@@ -33,7 +33,7 @@ def test_every_rendering_has_the_table(made):
     folder = made / "artifacts/report"
     tables = read_json(folder / "tables/tables.json")
     texts = [(folder / "tables" / f"tables.{e}").read_text("utf-8") for e in ("md", "html")]
-    texts += [(folder / "page/report.html").read_text("utf-8"), render(tables)]
+    texts += [(folder / "page/index.html").read_text("utf-8"), render(tables)]
     for text in texts:
         assert "Perplexity on held-out text" in text
         assert "(2,004 \N{PLUS-MINUS SIGN} 0.04)" in text  # phi-1_5 has no web

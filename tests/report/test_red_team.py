@@ -9,7 +9,7 @@ from tests.report.sample import VARIANTS, open_run
 
 
 def section(made):
-    page = (made / "artifacts/report/page/report.html").read_text("utf-8")
+    page = (made / "artifacts/report/page/index.html").read_text("utf-8")
     return page.partition('<section id="red-team">')[2].partition("</section>")[0]
 
 
@@ -58,6 +58,6 @@ def test_a_language_model_as_judge_is_called_one(made):
         write_json(file, read_json(file) | {"judge_model": "big-1", "judge_is_rule": False})
         run = open_run(made, "report")
         report(run)
-        assert "big-1, a language model" in (run.out / "report.html").read_text("utf-8")
+        assert "big-1, a language model" in (run.out / "index.html").read_text("utf-8")
     finally:
         file.write_text(before)

@@ -183,7 +183,7 @@ def test_metrics_for_dvc_are_numbers_by_variant(made):
 
 
 def test_unverified_figures_are_marked_in_every_rendering(tables, made):
-    page = (made / "artifacts/report/page/report.html").read_text("utf-8")
+    page = (made / "artifacts/report/page/index.html").read_text("utf-8")
     assert "0.743?" in markdown(document(tables))
     assert "0.743?" in render(tables)
     assert "not seen in the paper's text\">0.743<sup>?</sup>" in page
@@ -191,7 +191,7 @@ def test_unverified_figures_are_marked_in_every_rendering(tables, made):
 
 
 def test_the_caveat_stands_beside_the_micro_scores(tables, made):
-    page = (made / "artifacts/report/page/report.html").read_text("utf-8")
+    page = (made / "artifacts/report/page/index.html").read_text("utf-8")
     for text in (markdown(document(tables)), page, " ".join(render(tables).split())):
         assert "phi-1_5 1.25M, phi-1_5-web 833K, phi-1_5-web-only 0" in text
         assert "share an author" in text
@@ -314,7 +314,7 @@ def test_every_score_stands_beside_that_over_clean_items(tables, made):
     row = next(row for row in tables["micro"] if row["task"] == "micro_pronoun")
     clean = row["cells"]["phi-1_5"]["clean"]
     assert (clean["value"], clean["items"], clean["few"]) == (pytest.approx(0.4), 5, True)
-    page = (made / "artifacts/report/page/report.html").read_text("utf-8")
+    page = (made / "artifacts/report/page/index.html").read_text("utf-8")
     for text in (markdown(document(tables)), page):
         assert "0.400 \N{PLUS-MINUS SIGN} 0.141 (n=5, few)" in text
         assert "clean items" in text

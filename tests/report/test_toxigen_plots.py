@@ -92,7 +92,7 @@ def test_csv_has_a_line_for_each_figure_with_the_hash_it_is_from(made):
 
 
 def test_page_and_terminal_have_the_interval_of_the_score(made):
-    page = (made / "artifacts/report/page/report.html").read_text("utf-8")
+    page = (made / "artifacts/report/page/index.html").read_text("utf-8")
     assert "0.300 (0.281 to 0.367)" in page
     told = safety(read_json(made / "artifacts/report/toxigen/scores.json"))
     assert "phi-1_5-web       0.320 (0.281 to 0.367)  0.510 (0.493 to 0.529)" in told

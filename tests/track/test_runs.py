@@ -120,7 +120,7 @@ def test_a_run_names_revision_stage_hash_and_variant(root, client):
     assert tags["dvc.stage"] == "evaluate@phi-1_5-web-micro"
     assert tags["dvc.hash"] == load_lock(root)["evaluate@phi-1_5-web-micro"].out_hash
     assert (tags["variant"], tags["suite"]) == ("phi-1_5-web", "micro")
-    assert tags["report"] == "artifacts/report/page/report.html"
+    assert tags["report"] == "artifacts/report/page/index.html"
 
 
 def test_a_training_has_parameters_curve_throughput_and_shape(root, client):

@@ -6,7 +6,7 @@ from html import escape
 from itertools import pairwise
 from typing import Any
 
-from hornbook.report.lineage_drawing import slug
+from hornbook.report.lineage_drawing import page_of
 from hornbook.report.safety import whisker
 from hornbook.report.wording import interval_text, task_name
 
@@ -38,8 +38,10 @@ def thinned(points: Sequence[Point], most: int) -> list[Point]:
 
 def svg(width: float, height: float, label: str, body: Sequence[str], kind: str) -> str:
     """An SVG element that scales with its container and is announced by `label`."""
+    # what is announced as one picture hides the links in it
+    role = "group" if any("<a " in part for part in body) else "img"
     return (
-        f'<svg class="chart {kind}" viewBox="0 0 {width:.0f} {height:.0f}" role="img" '
+        f'<svg class="chart {kind}" viewBox="0 0 {width:.0f} {height:.0f}" role="{role}" '
         f'aria-label="{escape(label)}">\n' + "\n".join(body) + "\n</svg>"
     )
 
@@ -60,9 +62,9 @@ def shade(index: int) -> str:
     return f"v{index % SHADES}"
 
 
-def linked(stage: str, body: str) -> str:
-    """Part of a chart that leads to the artifact it shows."""
-    return f'<a href="#artifact-{slug(stage)}">{body}</a>'
+def linked(stage: str, body: str, told: str) -> str:
+    """Part of a chart that leads to the artifact it shows and is announced as `told`."""
+    return f'<a href="{page_of(stage)}" aria-label="{escape(told)}">{body}</a>'
 
 
 def curves(series: Mapping[str, Sequence[Point]], *, x_label: str, y_label: str) -> str:
@@ -158,7 +160,7 @@ def _dot(cell: Mapping[str, Any], y: float, index: int, variant: str, at: Any) -
         f'<circle class="{kind} {shade(index)}" cx="{at(value):.1f}" cy="{y:.1f}" r="4">'
         f"<title>{escape(words)}</title></circle>"
     )
-    return [*found, linked(cell["stage"], dot)]
+    return [*found, linked(cell["stage"], dot, words)]
 
 
 def bars(rows: Sequence[Mapping[str, Any]], groups: Sequence[str], variants: Sequence[str]) -> str:
@@ -216,7 +218,7 @@ def _bar(row: Mapping[str, Any], x: float, y: float, unit: float, index: int) ->
         f'height="9.4" rx="1.5"><title>{escape(words)}</title></rect>'
     )
     figure = text(x + width + above + 4, y + 9, f"{row['score']:.2f}", kind="figure")
-    found = [linked(row["stage"], bar + figure)]
+    found = [linked(row["stage"], bar + figure, words)]
     if below or above:
         found.append(line(x + width - below, y + 5.5, x + width + above, y + 5.5, "spread"))
     return found

@@ -39,11 +39,17 @@ class ToxigenPlots:
 
 @dataclass(frozen=True, config=STRICT)
 class Page:
-    """The static page."""
+    """The pages of the site."""
 
     title: str  # of the document
     curve_points: int  # a longer training curve is drawn as this many means
     red_team_answers: Annotated[int, Field(gt=0)]  # prompts whose answers are shown
+    sample_rows: Annotated[int, Field(ge=0)]  # of each table of an artifact
+    sample_characters: Annotated[int, Field(gt=0)]  # of a text that the teacher or a model wrote
+    excerpt_characters: Annotated[int, Field(gt=0)]  # of a text that others wrote
+    kinds: Annotated[int, Field(gt=0)]  # sources, licences and the like that are counted by name
+    counted_rows: Annotated[int, Field(gt=0)]  # of a table, for these counts
+    flips: Annotated[int, Field(ge=0)]  # items shown that two variants answered differently
     expectations: tuple[Expectation, ...]  # of the data set of artifacts, one row per stage
 
 

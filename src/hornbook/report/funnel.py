@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 from hornbook.report.charts import WIDTH, linked, svg, text
@@ -105,13 +106,13 @@ def draw(corpus: str, steps: Sequence[Step]) -> str:
         wide, pale = unit * step.documents, unit * step.gone
         bars = (
             f'<rect class="bar left" x="{LEFT:.1f}" y="{y:.1f}" width="{wide:.1f}" '
-            f'height="{THICK}" rx="1.5"><title>{told}</title></rect>'
+            f'height="{THICK}" rx="1.5"><title>{escape(told)}</title></rect>'
             f'<rect class="bar gone" x="{LEFT + wide:.1f}" y="{y:.1f}" width="{pale:.1f}" '
-            f'height="{THICK}"><title>{told}</title></rect>'
+            f'height="{THICK}"><title>{escape(told)}</title></rect>'
         )
         label = f"{step.documents:,}"
         if step.tokens is not None:
             label += f"  {amount(step.tokens)} tokens"
         figure = text(LEFT + wide + pale + 5, y + 11, label, kind="figure")
-        body.append(linked(step.stage, bars + figure))
+        body.append(linked(step.stage, bars + figure, told))
     return svg(WIDTH, 12 + LANE * len(steps), f"funnel of {corpus}", body, f"funnel c-{corpus}")

@@ -50,6 +50,11 @@ def slug(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "-", name)
 
 
+def page_of(stage: str) -> str:
+    """The page of a stage's artifact."""
+    return f"artifact-{slug(stage)}.html"
+
+
 def reduced(producers: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
     """Direct producers without those that another producer reads anyway.
 
@@ -151,7 +156,7 @@ def draw(nodes: Sequence[Node]) -> str:
         for source in sources
     ]
     return (
-        f'<svg class="lineage" viewBox="0 0 {width:.0f} {height:.0f}" role="img" '
+        f'<svg class="lineage" viewBox="0 0 {width:.0f} {height:.0f}" role="group" '
         f'aria-label="Lineage graph of {len(nodes)} stages" '
         f'style="min-width:{width * 0.78:.0f}px">\n'
         + "\n".join((*lines, *(_card(card) for card in cards)))
@@ -191,10 +196,10 @@ def _card(card: Card) -> str:
 
 def _row(card: Card, node: Node) -> str:
     top = card.row_y(node.name) - ROW / 2
-    shown = short(node.hash) if node.hash else "this page"
-    target = f"artifact-{slug(node.name)}" if node.hash else "top"
+    shown = short(node.hash) if node.hash else "this report"
+    target = page_of(node.name) if node.hash else "index.html"
     return (
-        f'<a class="node" id="node-{slug(node.name)}" href="#{target}" '
+        f'<a class="node" id="node-{slug(node.name)}" href="{target}" '
         f'data-stage="{escape(node.name)}"><title>{escape(node.title)}</title>'
         f'<rect x="{card.x + 4:.1f}" y="{top + 1:.1f}" width="{card.width - 8:.1f}" '
         f'height="{ROW - 2:.1f}" rx="4"/>'

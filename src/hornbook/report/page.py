@@ -1,22 +1,21 @@
-"""The static page from plain records: nothing on it depends on when or where it was made."""
+"""The overview from plain records: nothing on it depends on when or where it was made."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
-from hornbook.report import charts, funnel, lineage_drawing, perplexity, safety, statistics, wording
+from hornbook.report import charts, funnel, lineage_drawing, statistics
 from hornbook.report.assemble import names_of, reasons
-from hornbook.report.lineage_drawing import Node, slug
+from hornbook.report.lineage_drawing import Node
 from hornbook.report.statistics import Artifact
 
-TEMPLATES = Path(__file__).parent / "templates"
 CORPUS_ORDER = ("books", "code", "web")
 
 
 def page(
+    environment: Environment,
     *,
     title: str,
     this_stage: Node,
@@ -27,94 +26,56 @@ def page(
     curves: Mapping[str, Sequence[charts.Point]],
     trainings: Mapping[str, Mapping[str, Any]],
     seeds: Sequence[int],
+    comparisons: Sequence[Mapping[str, Any]],
 ) -> str:
-    """One HTML document without a reference to anything outside it.
+    """The overview of the site as HTML.
 
     `artifacts` are in topological order; `curves` hold (tokens, loss) and `trainings` the final
     `eval_loss` and `eval_loss_by_source` by variant, with their errors where `seeds` are several.
     """
-    hashes = {one.stage: one.hash for one in artifacts}
     nodes = [
         Node(one.stage, one.group, one.hash, one.producers, f"{one.stage} {one.hash}\n{one.desc}")
         for one in artifacts
     ]
     variants = [row["variant"] for row in tables["variants"]]
     models = names_of(tables)
-    return (
-        _environment(hashes)
-        .get_template("page.html.j2")
-        .render(
-            title=title,
-            tiles=_tiles(artifacts, tables),
-            variants=_variants(tables, trainings),
-            heldout=sorted({c for one in trainings.values() for c in one["eval_loss_by_source"]}),
-            trainings=trainings,
-            seeds=seeds,
-            names=variants,
-            models=models,
-            graph=_chart(lineage_drawing.draw([*nodes, this_stage])),
-            tables=tables,
-            reasons=reasons(tables),
-            dots=_chart(charts.dots(tables["micro"], models)) if tables["micro"] else None,
-            toxigen=toxigen,
-            red_team=red_team,
-            bars=_chart(charts.bars(toxigen["rows"], toxigen["groups"], models)),
-            curves=_chart(charts.curves(curves, x_label="tokens seen", y_label="training loss")),
-            funnels=_funnels(artifacts),
-            corpora=statistics.corpora(artifacts),
-            teacher=statistics.teacher(artifacts),
-            checks=statistics.checks(artifacts),
-            artifacts=artifacts,
-        )
+    return environment.get_template("index.html.j2").render(
+        title=title,
+        tiles=_tiles(artifacts, tables),
+        variants=_variants(tables, trainings),
+        heldout=sorted({c for one in trainings.values() for c in one["eval_loss_by_source"]}),
+        trainings=trainings,
+        seeds=seeds,
+        names=variants,
+        models=models,
+        graph=chart(lineage_drawing.draw([*nodes, this_stage])),
+        tables=tables,
+        reasons=reasons(tables),
+        dots=chart(charts.dots(tables["micro"], models)) if tables["micro"] else None,
+        toxigen=toxigen,
+        red_team=red_team,
+        bars=chart(charts.bars(toxigen["rows"], toxigen["groups"], models)),
+        curves=chart(charts.curves(curves, x_label="tokens seen", y_label="training loss")),
+        funnels=_funnels(artifacts),
+        corpora=statistics.corpora(artifacts),
+        teacher=statistics.teacher(artifacts),
+        checks=statistics.checks(artifacts),
+        artifacts=artifacts,
+        comparisons=comparisons,
     )
 
 
 def _funnels(artifacts: Sequence[Artifact]) -> list[dict[str, Any]]:
     """The funnel of each corpus as rows and as a picture."""
     return [
-        {"name": name, "steps": steps, "chart": _chart(funnel.draw(name, steps))}
+        {"name": name, "steps": steps, "chart": chart(funnel.draw(name, steps))}
         for name, steps in funnel.funnels(artifacts).items()
     ]
 
 
-def _chart(svg: str) -> Markup:
+def chart(svg: str) -> Markup:
+    """A drawing as a template takes it."""
     return Markup(svg)  # noqa: S704 - every text in it went through html.escape
-
-
-def _environment(hashes: Mapping[str, str]) -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters |= {
-        "slug": slug,
-        "shade": charts.shade,
-        "short": wording.short,
-        "amount": wording.amount,
-        "share": wording.share,
-        "fraction": wording.fraction,
-        "signed": wording.signed,
-        "p_text": wording.p_text,
-        "model_text": wording.model_text,
-        "size": statistics.size,
-        "words": statistics.words,
-        "task_name": wording.task_name,
-    }
-    known: dict[str, Any] = {
-        "hashes": hashes,
-        "our_text": wording.our_text,
-        "perplexity_text": perplexity.cell_text,
-        "row_name": perplexity.row_name,
-        "score_text": safety.score_text,
-        "auc_text": safety.auc_text,
-        "clean_text": wording.clean_text,
-        "paper_text": wording.paper_text,
-    }
-    environment.globals.update(known)  # pyright: ignore[reportArgumentType, reportCallIssue]
-    return environment
 
 
 def _tiles(artifacts: Sequence[Artifact], tables: Mapping[str, Any]) -> list[tuple[str, str]]:

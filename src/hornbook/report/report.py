@@ -1,29 +1,33 @@
-"""Stage `report`: one static page in which every number names the artifact it came from."""
+"""Stage `report`: a static site in which every number names the artifact it came from."""
 
-import base64
 import csv
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hornbook.artifacts import read_json, write_text
 from hornbook.errors import ArtifactError
-from hornbook.lineage.manifest import Graph, LockEntry, load_graph, load_lock
+from hornbook.lineage.manifest import Graph, LockEntry, Stage, load_graph, load_lock
 from hornbook.report.chain import RECORDS
 from hornbook.report.charts import Point, thinned
 from hornbook.report.config import Page
-from hornbook.report.lineage_drawing import Node
+from hornbook.report.flips import read_items, read_texts
+from hornbook.report.lineage_drawing import Node, slug
 from hornbook.report.over_seeds import mean_losses
-from hornbook.report.page import page
 from hornbook.report.red_team import red_team
+from hornbook.report.samples import Limits, datasets
+from hornbook.report.sheets import Sheet, sheet
+from hornbook.report.site import Items, Records, site
 from hornbook.report.statistics import Artifact
 from hornbook.stage import Run, parse_summary
 
+RECIPE = ("model", "train")  # sections of params.yaml that say how a variant is trained
 TABLES = "artifacts/report/tables"
 
 
 def report(run: Run) -> None:
-    """Write `report.html`."""
+    """Write the pages of the site, `index.html` first, and what they show."""
     settings = run.section("report.page", Page)
     folder = run.input(TABLES)
     root = folder.parents[TABLES.count("/")]
@@ -40,23 +44,89 @@ def report(run: Run) -> None:
         name: read_curve(run.input(f"artifacts/train/{name}") / "curve.csv") for name in variants
     }
     own = graph.stages[run.name]
-    text = page(
-        title=settings.title,
-        this_stage=Node(own.name, _group(own.meta), "", own.producers, own.desc),
-        artifacts=artifacts,
-        tables=tables,
-        toxigen=read_json(run.input("artifacts/report/toxigen") / "scores.json"),
-        red_team=red_team(
-            {name: run.input(f"artifacts/red_team/{name}") for name in variants},
-            settings.red_team_answers,
-        ),
-        curves={name: thinned(points, settings.curve_points) for name, points in curves.items()},
-        trainings={name: _training(run, name, seeds, scores) for name in variants},
-        seeds=seeds,
+    pages = site(
+        Records(
+            title=settings.title,
+            this_stage=Node(own.name, _group(own.meta), "", own.producers, own.desc),
+            artifacts=artifacts,
+            sheets=_sheets(run, graph, settings, set(recorded)),
+            tables=tables,
+            toxigen=read_json(run.input("artifacts/report/toxigen") / "scores.json"),
+            red_team=red_team(
+                {name: run.input(f"artifacts/red_team/{name}") for name in variants},
+                settings.red_team_answers,
+            ),
+            curves={
+                name: thinned(points, settings.curve_points) for name, points in curves.items()
+            },
+            trainings={name: _training(run, name, seeds, scores) for name in variants},
+            mixtures={name: _of(run, f"artifacts/mixture/{name}", "mixture") for name in variants},
+            configs={name: _of(run, f"artifacts/train/{name}", "config") for name in variants},
+            recipe={key: run.section(key, object) for key in RECIPE},
+            teacher=str(run.section("teacher.model", object)),
+            seeds=seeds,
+            items=_items(run, variants),
+            flips=settings.flips,
+            characters=settings.sample_characters,
+            excerpt_characters=settings.excerpt_characters,
+        )
     )
-    write_text(run.out / "report.html", text)
-    run.summary(rows=len(artifacts), bytes=len(text.encode()))
+    for name, text in pages.items():
+        write_text(run.out / name, text)
+    for one in artifacts:
+        for file, name in zip(_shown(run, graph, one), one.pictures, strict=True):
+            shutil.copyfile(file, run.out / name)
+    run.summary(
+        rows=len(artifacts), pages=len(pages), bytes=sum(len(t.encode()) for t in pages.values())
+    )
     run.expect("artifacts", _frame(artifacts), settings.expectations, "stage")
+
+
+def _of(run: Run, path: str, name: str) -> dict[str, Any]:
+    return read_json(run.input(path) / f"{name}.json")
+
+
+def _shown(run: Run, graph: Graph, one: Artifact) -> list[Path]:
+    """The pictures of an artifact where they lie."""
+    return pictures(run.input(one.path), graph.stages[one.stage].meta) if one.pictures else []
+
+
+def _sheets(run: Run, graph: Graph, settings: Page, recorded: Collection[str]) -> dict[str, Sheet]:
+    """The data sheet of each artifact; of one that is only recorded, without its tables.
+
+    Values are those that this stage declares too, so a changed one makes the site again.
+    """
+    limits = Limits(
+        settings.sample_rows,
+        settings.sample_characters,
+        settings.excerpt_characters,
+        settings.kinds,
+        settings.counted_rows,
+    )
+    own = graph.stages[run.name]
+    found: dict[str, Sheet] = {}
+    for name in (*own.inputs.values(), *recorded):
+        stage = graph.stages[name]
+        keys = [key for key in stage.params if _declares(own, key)]
+        values = {key: run.section(key, object) for key in keys}
+        tables = [] if name in recorded else datasets(run.input(stage.out), limits)
+        found[name] = sheet(stage, values, tables)
+    return found
+
+
+def _declares(stage: Stage, key: str) -> bool:
+    return any(key == known or key.startswith(f"{known}.") for known in stage.params)
+
+
+def _items(run: Run, variants: Sequence[str]) -> Items:
+    """What each variant answered, and what was asked."""
+    suites = run.section("report.tables.suites", list[str])
+    folders = {
+        name: [run.input(f"artifacts/evaluate/{name}-{suite}") for suite in suites]
+        for name in variants
+    }
+    asked = run.input(run.section("data.benchmarks", str))
+    return Items({name: read_items(f) for name, f in folders.items()}, read_texts(asked))
 
 
 def _group(meta: Any) -> str:  # noqa: ANN401 - whatever dvc.yaml holds
@@ -85,8 +155,8 @@ def _artifacts(
 ) -> list[Artifact]:
     """The declared inputs, and what they have recorded of others, in topological order.
 
-    Only these, and not the page's own entry, so that the page holds nothing that DVC does not
-    compare when it decides whether the page is up to date.
+    Only these, and not the report's own entry, so that the pages hold nothing that DVC does not
+    compare when it decides whether the report is up to date.
     """
     wanted = {*graph.stages[run.name].inputs.values(), *recorded}
     found: list[Artifact] = []
@@ -111,19 +181,20 @@ def _artifacts(
                 params=stage.params,
                 summary=parse_summary(folder),
                 checks=_checks(folder),
-                pictures=pictures(folder, stage.meta),
+                pictures=tuple(
+                    f"picture-{slug(name)}-{file.name}" for file in pictures(folder, stage.meta)
+                ),
             )
         )
     return found
 
 
-def pictures(folder: Path, meta: Any) -> tuple[str, ...]:  # noqa: ANN401 - whatever dvc.yaml holds
-    """The pictures that `dvc.yaml` says to show of an artifact, as data: URLs."""
-    if _group(meta) == "report":  # the page draws those itself
-        return ()
+def pictures(folder: Path, meta: Any) -> list[Path]:  # noqa: ANN401 - whatever dvc.yaml holds
+    """The pictures that `dvc.yaml` says to show of an artifact."""
+    if _group(meta) == "report":  # the pages draw those themselves
+        return []
     files = [folder / name for name in meta.get("show", ()) if name.endswith(".png")]
-    contents = [base64.b64encode(file.read_bytes()).decode() for file in files if file.exists()]
-    return tuple(f"data:image/png;base64,{content}" for content in contents)
+    return [file for file in files if file.exists()]
 
 
 def _checks(folder: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hornbook.report.wording import amount
+from hornbook.report.wording import ABSENT, amount
 
 TOLD_ELSEWHERE = ("rows", "documents", "tokens", "prompt_tokens", "completion_tokens", "cost_usd")
 DATA_NOUNS = ("topics", "books", "web", "code", "clean", "tokens")
@@ -24,7 +24,7 @@ class Artifact:
     params: tuple[str, ...]
     summary: Mapping[str, Any]
     checks: Mapping[str, Any]
-    pictures: tuple[str, ...] = ()  # as data: URLs, those that dvc.yaml says to show
+    pictures: tuple[str, ...] = ()  # files beside the page, those that dvc.yaml says to show
 
     @property
     def instance(self) -> str:
@@ -147,3 +147,10 @@ def size(bytes_: float) -> str:
             return f"{bytes_:.0f} {unit}" if unit == "B" else f"{bytes_:.3g} {unit}"
         bytes_ /= 1000
     return f"{amount(bytes_)} TB"
+
+
+def number(value: float | str | None) -> str:
+    """A number as it is recorded, shortened to four digits where it has a fraction."""
+    if value is None or isinstance(value, str):
+        return value or ABSENT
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"

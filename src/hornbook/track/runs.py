@@ -127,7 +127,7 @@ def _tags(root: Path, graph: Graph) -> dict[str, str]:
     found = {"git.revision": revision, "mlflow.source.git.commit": revision} if revision else {}
     found["git.is_dirty"] = str(bool(_git(root, "status", "--porcelain", "-uno"))).lower()
     if "report" in graph.stages:
-        found["report"] = f"{graph.stages['report'].out}/report.html"
+        found["report"] = f"{graph.stages['report'].out}/index.html"
     return found | {"mlflow.source.name": "hornbook track", "mlflow.source.type": "LOCAL"}
 
 
