@@ -47,12 +47,16 @@ COMMANDS = {
     "books": ("hornbook.books.estimate", "books estimate: tokens, dollars and hours before asking"),
     "sample": ("hornbook.sample.build", "sample build: write the sample inputs again"),
 }
-# second words that ask about a stage instead of running it
+# second words that ask about a stage or for what it made, instead of running it
 ABOUT = {
     "train plan": ("hornbook.plan.command", "what training will need: memory, hours, disk"),
     "evaluate tasks": (
         "hornbook.evaluate.task_files",
         "the benchmarks as task files and items for lm_eval itself",
+    ),
+    "report --out": (
+        "hornbook.report.publish",
+        "the report as a site to publish, with what git and dvc.lock know",
     ),
     "train slurm": ("hornbook.train.slurm", "the batch script of a training on a cluster"),
 }
@@ -98,8 +102,10 @@ def dispatch(arguments: Sequence[str]) -> int:
     if arguments[0].startswith(("--local_rank", "--local-rank")):
         arguments = arguments[1:]  # DeepSpeed's launcher says it there and in the environment
     name, rest = arguments[0], list(arguments[1:])
-    if " ".join(arguments[:2]) in ABOUT:
-        return int(import_module(ABOUT[" ".join(arguments[:2])][0]).main(rest[1:]) or 0)
+    asked = " ".join(arguments[:2]).partition("=")[0]
+    if asked in ABOUT:
+        given = rest if asked.partition(" ")[2].startswith("-") else rest[1:]
+        return int(import_module(ABOUT[asked][0]).main(given) or 0)
     if name in COMMANDS:
         return int(import_module(COMMANDS[name][0]).main(rest) or 0)
     if name in STAGES and rest[:1] in (["-h"], ["--help"]):

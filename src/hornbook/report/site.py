@@ -107,10 +107,10 @@ def environment(records: Records) -> Environment:
     return found
 
 
-def templates() -> Environment:
+def templates(*further: Path) -> Environment:
     """The templates; whatever an artifact says is text to them and never markup."""
     found = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader([TEMPLATES, *further]),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,

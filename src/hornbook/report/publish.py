@@ -1,0 +1,206 @@
+"""`hornbook report --out DIR`: the report as a folder to publish, with what only the record knows.
+
+The stage `report` may show nothing that is not its input, or it would be another one at each
+commit. Revision, hashes of code and data, seeds, costs and experiments come from git, `dvc.lock`
+and the measurements, and are written into the places that the pages keep for them.
+"""
+
+import argparse
+import re
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hornbook.artifacts import read_json, write_bytes, write_json, write_text
+from hornbook.errors import ArtifactError, ConfigError
+from hornbook.diff.causes import ORDER, diff
+from hornbook.diff.numbers import changed_numbers
+from hornbook.diff.revisions import experiments
+from hornbook.lineage.explain import Node, provenance, total
+from hornbook.lineage.forecast import duration
+from hornbook.lineage.manifest import LockEntry, load_graph, load_lock
+from hornbook.lineage.workspace import Hasher, compare
+from hornbook.report.lineage_drawing import slug
+from hornbook.report.site import templates
+
+TEMPLATES = Path(__file__).parent / "published"
+STAGE = "report"
+LISTED = "site.json"  # names of the files that an earlier call wrote, so that it can be followed
+PAGES_FLAG = ".nojekyll"  # GitHub Pages then serves every file as it is
+PLACE = re.compile(r"<!-- published: (\S+) -->")
+LINKS, FOOT = "links", "foot"
+MOST_CHANGES = 12
+
+
+def publish(root: Path, out: Path, names: Sequence[str] | None = None) -> int:
+    """Write the site below `out`; the number of its files.
+
+    `names` are the experiments that are compared with HEAD, all where None.
+
+    Raises:
+        ArtifactError: The report is not up to date.
+        ConfigError: `out` holds files of something else, or there is no such experiment.
+    """
+    lock = load_lock(root)
+    made = _report(root, lock)
+    known = experiments(root)
+    for name in names or ():
+        if name not in known:
+            raise ConfigError(
+                f"no experiment {name!r}; there are: {', '.join(sorted(known)) or 'none'}"
+            )
+    files = {file.name: file.read_bytes() for file in sorted(made.iterdir()) if file.is_file()}
+    kept = ("expectations.json", "summary.json")
+    written = {name: content for name, content in files.items() if name not in kept}
+    compared = [_experiment(root, name) for name in sorted(names if names is not None else known)]
+    record = _Record(root, lock)
+    for name in [name for name in written if name.endswith(".html")]:
+        text = PLACE.sub(record.fill, written[name].decode("utf-8"))
+        written[name] = text.encode()
+    pages = {"record.html": record.page(compared)}
+    pages |= {_page_of(one["name"]): record.experiment(one) for one in compared}
+    written |= {name: PLACE.sub(record.fill, text).encode() for name, text in pages.items()}
+    _write(out, written, record.revision)
+    return len(written)
+
+
+def _report(root: Path, lock: Mapping[str, LockEntry]) -> Path:
+    """The folder of the report, which is what its record says.
+
+    Raises:
+        ArtifactError: It is not there, or made of something else.
+    """
+    graph, hasher = load_graph(root), Hasher(root)
+    stage = graph.stages[STAGE]
+    reasons = compare(stage, lock.get(STAGE), graph, hasher)
+    hasher.save()
+    if reasons:
+        raise ArtifactError(
+            f"the report is not that of this checkout: {reasons[0]}"
+            f"{f' and {len(reasons) - 1} more' if len(reasons) > 1 else ''}; run: hornbook run "
+            f"{STAGE} (or dvc checkout {stage.out}, where only the output differs)"
+        )
+    return root / stage.out
+
+
+def _page_of(experiment: str) -> str:
+    return f"experiment-{slug(experiment)}.html"
+
+
+def _experiment(root: Path, name: str) -> dict[str, Any]:
+    """What an experiment changed, seen from HEAD: stages with causes first, and numbers."""
+    found = diff(root, "HEAD", name)
+    numbers = changed_numbers(root, "HEAD", name)
+    return {
+        "name": name,
+        "page": _page_of(name),
+        "stages": sorted(found, key=lambda one: ORDER.index(one.verdict)),
+        "numbers": None if numbers is None else [one.columns() for one in numbers],
+        "most": MOST_CHANGES,
+    }
+
+
+class _Record:
+    """What git, `dvc.lock` and the measurements know, as parts of pages."""
+
+    def __init__(self, root: Path, lock: Mapping[str, LockEntry]) -> None:
+        self.revision = _git(root, "rev-parse", "HEAD")
+        self._told = {
+            "revision": self.revision,
+            "date": _git(root, "show", "-s", "--format=%cs", "HEAD"),
+            "is_dirty": bool(_git(root, "status", "--porcelain", "-uno")),
+        }
+        self._root, self._lock = root, lock
+        self._nodes = provenance(root, lock, STAGE)
+        found = templates(TEMPLATES)
+        found.filters["duration"] = duration
+        hashes = {name: node.hash for name, node in self._nodes.items() if name != STAGE}
+        found.globals.update({"hashes": hashes})  # pyright: ignore[reportArgumentType, reportCallIssue]
+        self._templates = found
+
+    def fill(self, place: re.Match[str]) -> str:
+        """What stands in a place that a page keeps: a link, a foot, or an artifact's record."""
+        name = place[1]
+        if name == LINKS:
+            return '<a href="record.html">Record</a>'
+        if name == FOOT:
+            return f"The record is of revision {self.revision[:7] or 'none'}."
+        if name not in self._lock:
+            return ""
+        nodes = provenance(self._root, self._lock, name)
+        return self._render("record_of.html.j2", node=_shown(nodes[name]), total=total(nodes))
+
+    def page(self, compared: Sequence[Mapping[str, Any]]) -> str:
+        """The page of revision, stages and experiments."""
+        nodes = [_shown(node) for name, node in self._nodes.items() if name != STAGE]
+        told = total(self._nodes)
+        return self._render("record.html.j2", nodes=nodes, total=told, experiments=compared)
+
+    def experiment(self, one: Mapping[str, Any]) -> str:
+        """The page of an experiment."""
+        return self._render("experiment.html.j2", one=one)
+
+    def _render(self, name: str, **told: Any) -> str:  # noqa: ANN401 - whatever a template reads
+        return self._templates.get_template(name).render(**self._told, **told)
+
+
+def _shown(node: Node) -> dict[str, Any]:
+    """A node without the places of this machine."""
+    inputs = {_public(path): digest for path, digest in node.sources.items()}
+    return {**vars(node), "sources": inputs, "seeds": node.seeds}
+
+
+def _public(path: str) -> str:
+    return Path(path).name if Path(path).is_absolute() else path
+
+
+def _write(out: Path, files: Mapping[str, bytes], revision: str) -> None:
+    """Write the files and take away those of an earlier call that are none any more.
+
+    Raises:
+        ConfigError: The folder holds files, and no earlier call wrote there.
+    """
+    listing = out / LISTED
+    if out.exists() and not listing.exists() and any(_visible(out)):
+        raise ConfigError(
+            f"{out} is not empty and no site of hornbook; name a new folder, or empty this one"
+        )
+    earlier = read_json(listing)["files"] if listing.exists() else []
+    for name in {name for name in earlier if Path(name).name == name} - set(files):
+        (out / name).unlink(missing_ok=True)
+    for name, content in files.items():
+        write_bytes(out / name, content)
+    write_text(out / PAGES_FLAG, "")
+    write_json(listing, {"revision": revision, "files": sorted(files)})
+
+
+def _visible(out: Path) -> Iterator[Path]:
+    """What is in a folder besides what begins with a dot, such as the .git of a branch of pages."""
+    return (one for one in out.iterdir() if not one.name.startswith("."))
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=root, capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`hornbook report --out DIR [--experiment NAME]...`."""
+    parser = argparse.ArgumentParser(
+        prog="hornbook report",
+        description="Write the report as a folder to publish: the pages of the stage `report` with "
+        "revision, hashes, seeds and costs from git and dvc.lock, and a page for each experiment.",
+        epilog="example: hornbook report --out site. Without --out it is the stage itself, which "
+        "DVC runs: hornbook run report.",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to write")
+    parser.add_argument(
+        "--experiment", action="append", help="only this one beside HEAD; may be repeated"
+    )
+    options = parser.parse_args(list(arguments))
+    count = publish(Path.cwd(), options.out, options.experiment)
+    print(f"{options.out / 'index.html'}: {count} files, ready for GitHub Pages")  # noqa: T201
+    return 0

@@ -1,0 +1,155 @@
+"""The site in Debian's chromium: from files, on a phone, in the dark, with a keyboard."""
+
+import shutil
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from hornbook.report.comparison import pairs
+from tests.report.sample import VARIANTS
+
+MISSING = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
+MISSING += [name for name in ("axe_core_python", "selenium") if find_spec(name) is None]
+FLAGS = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+PHONE, DESKTOP = 360, 1280
+FIRST, SECOND = pairs(list(VARIANTS))[0]
+KINDS = (
+    "index.html",
+    "artifact-synthetic_books.html",
+    "artifact-train-phi-1_5.html",
+    f"model-{FIRST}.html",
+    f"compare-{FIRST}-with-{SECOND}.html",
+)
+# axe would fetch style sheets once more, which a browser forbids to a page of the file system
+AXE = """const done = arguments[0];
+axe.run(document, {preload: false, resultTypes: ["violations"]}).then(done);"""
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.browser,
+    pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A fresh chromium."""
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(shutil.which("chromium"))
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        for flag in (*FLAGS, f"--user-data-dir={profile}"):
+            options.add_argument(flag)
+        service = Service(str(shutil.which("chromedriver")))
+        driver = webdriver.Chrome(options=options, service=service)
+        yield driver
+        driver.quit()
+
+
+@pytest.fixture(scope="module")
+def folder(made):
+    return made / "artifacts/report/page"
+
+
+def look(browser, file, width=DESKTOP, scheme="light"):
+    """Open a page as a screen of this width in this scheme shows it."""
+    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width == PHONE}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    wanted = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": wanted})
+    browser.get(file.as_uri())
+
+
+def told(browser):
+    """What the console has said since it was asked last."""
+    return [one["message"] for one in browser.get_log("browser")]
+
+
+def test_every_page_loads_without_a_word_on_the_console_and_fits_a_phone(browser, folder):
+    told(browser)
+    for file in sorted(folder.glob("*.html")):
+        look(browser, file, PHONE)
+        assert told(browser) == [], file.name
+        styled = "return getComputedStyle(document.querySelector('.skip')).position"
+        assert browser.execute_script(styled) == "absolute", f"{file.name} has no style sheet"
+        wide = browser.execute_script(
+            "return [document.documentElement.scrollWidth, window.innerWidth]"
+        )
+        assert wide[0] <= PHONE, f"{file.name} scrolls sideways: {wide}"
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", DESKTOP), ("dark", PHONE)])
+@pytest.mark.parametrize("name", KINDS)
+def test_axe_finds_nothing_serious(browser, folder, name, scheme, width):
+    look(browser, folder / name, width, scheme)
+    assert serious(browser) == []
+
+
+def serious(browser):
+    """What axe finds wrong with the page that is open, the first place of each."""
+    import axe_core_python
+
+    axe = Path(axe_core_python.__file__).with_name("axe.min.js")
+    browser.set_script_timeout(120)
+    browser.execute_script(axe.read_text("utf-8"))
+    found = browser.execute_async_script(AXE)["violations"]
+    return [
+        f"{one['id']}: {one['nodes'][0]['html'][:200]}"
+        for one in found
+        if one["impact"] in {"serious", "critical"}
+    ]
+
+
+def test_axe_would_find_text_that_is_too_pale_and_a_page_of_no_language(browser, folder):
+    look(browser, folder / "index.html")
+    browser.execute_script(
+        """document.querySelector("h1").style.color = "#eee";
+        document.documentElement.removeAttribute("lang");"""
+    )
+    found = {one.partition(":")[0] for one in serious(browser)}
+    assert {"color-contrast", "html-has-lang"} <= found
+
+
+def test_colours_follow_the_scheme(browser, folder):
+    seen = {}
+    for scheme in ("light", "dark"):
+        look(browser, folder / "index.html", scheme=scheme)
+        colour = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+        seen[scheme] = sum(int(part) for part in colour.strip("rgb()").split(","))
+    assert seen["dark"] < 200
+    assert seen["light"] > 600
+
+
+def test_links_lead_on_and_the_keyboard_reaches_the_content(browser, folder):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    look(browser, folder / "index.html")
+    browser.find_element(By.LINK_TEXT, f"Model card of {FIRST}").click()
+    assert browser.title == f"Model card of {FIRST} - hornbook"
+    browser.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
+    assert browser.switch_to.active_element.text == "Skip to the content"
+    assert browser.switch_to.active_element.rect["x"] >= 0
+    box = browser.find_element(By.CSS_SELECTOR, ".scroll")
+    browser.execute_script("arguments[0].focus()", box)
+    assert browser.switch_to.active_element == box
+
+
+def test_the_filter_keeps_the_rows_with_what_was_typed(browser, folder):
+    from selenium.webdriver.common.by import By
+
+    look(browser, folder / "index.html")
+    rows = "#artifacts tbody tr"
+    before = len(browser.find_elements(By.CSS_SELECTOR, rows))
+    browser.find_element(By.CSS_SELECTOR, "input.filter").send_keys("Tokens@")
+    shown = [one for one in browser.find_elements(By.CSS_SELECTOR, rows) if one.is_displayed()]
+    assert 3 <= len(shown) < before
+    assert all("tokens@" in one.text for one in shown)
+    assert before == sum(1 for _ in folder.glob("artifact-*.html"))
