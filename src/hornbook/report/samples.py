@@ -24,6 +24,7 @@ TEXTS = ("text", "prompt", "answer", "topic", "excerpt", "detail")  # what one r
 ORIGIN = r"^(?:[a-zA-Z][a-zA-Z0-9+.-]*://)?(?P<origin>[^/?#]*)"
 _SHARD = re.compile(r"-\d{5}$")
 _DOCUMENTS = "part"
+_EXAMPLES = "dropped"  # of each reason a few rows; the summary has the true counts
 
 
 @dataclass(frozen=True)
@@ -88,13 +89,15 @@ def _dataset(name: str, files: Sequence[Path], limits: Limits) -> Dataset:
         rows=rows,
         columns=columns,
         samples=tuple(tuple(cell_text(row[c], most) for c in columns) for row in found),
-        # where a text of ours is from, its page says
-        counts=_counts(
-            tables, [c for c in COUNTED if c in columns and (is_excerpt or c != "source")], limits
-        ),
+        counts=() if name == _EXAMPLES else _counts(tables, _counted(columns, is_excerpt), limits),
         counted=min(rows, limits.counted_rows),
         is_excerpt=is_excerpt,
     )
+
+
+def _counted(columns: Sequence[str], is_excerpt: bool) -> list[str]:
+    """The columns that are counted; where a text of ours is from, its page says."""
+    return [name for name in COUNTED if name in columns and (is_excerpt or name != "source")]
 
 
 def _is_readable(kind: str) -> bool:
