@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from hornbook.artifacts import read_json, write_bytes, write_json, write_text
-from hornbook.errors import ArtifactError, ConfigError
 from hornbook.diff.causes import ORDER, diff
 from hornbook.diff.numbers import changed_numbers
 from hornbook.diff.revisions import experiments
+from hornbook.errors import ArtifactError, ConfigError
 from hornbook.lineage.explain import Node, provenance, total
 from hornbook.lineage.forecast import duration
 from hornbook.lineage.manifest import LockEntry, load_graph, load_lock
