@@ -179,12 +179,16 @@ def compare(graph: Graph, a: State, b: State, stage: str | None = None) -> list[
     found = explain(graph, a.lock, b.lock)
     if stage is None:
         return found
-    wanted = {stage, *_upstream(a.lock, stage), *_upstream(b.lock, stage)}
+    wanted = made_with(stage, a.lock, b.lock)
     return [one for one in found if one.stage in wanted]
 
 
+def made_with(stage: str, *locks: Mapping[str, LockEntry]) -> set[str]:
+    """A stage and what it was made from when it was recorded, whatever the work tree has."""
+    return {stage}.union(*(_upstream(lock, stage) for lock in locks))
+
+
 def _upstream(lock: Mapping[str, LockEntry], stage: str) -> set[str]:
-    """What a stage was made from when it was recorded, whatever stages the work tree has."""
     read = read_from(lock)
     todo, seen = [stage], set[str]()
     while todo:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from hornbook.diff.causes import StageDiff, Verdict, read_from
+from hornbook.diff.causes import StageDiff, Verdict, made_with, read_from
 from hornbook.diff.found import Found
 from hornbook.report.lineage_drawing import ROW, Card, Node, place, reduced, slug
 
@@ -48,6 +48,9 @@ def draw(found: Found) -> str:
 def _nodes(found: Found) -> list[Node]:
     """The stages in an order in which each comes after what it reads."""
     recorded = {**found.before.lock, **found.after.lock}
+    if found.stage is not None:
+        wanted = made_with(found.stage, found.before.lock, found.after.lock)
+        recorded = {name: entry for name, entry in recorded.items() if name in wanted}
     read = {**read_from(found.before.lock), **read_from(found.after.lock)}
     ordered: list[str] = []
 
@@ -104,6 +107,8 @@ def _row(card: Card, node: Node, became: StageDiff | None) -> str:
     top = card.row_y(node.name) - ROW / 2
     told = became.verdict if became else SAME
     of = CLASSES[became.verdict] if became else SAME
+    if became and became.verdict == "first cause" and became.upstream:
+        told, of = "cause, and inputs", f"{of} beside"
     box = (
         f"<title>{escape(_title(node.name, became))}</title>"
         f'<rect x="{card.x + 4:.1f}" y="{top + 1:.1f}" width="{card.width - 8:.1f}" '

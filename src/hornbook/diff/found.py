@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hornbook.diff.artifacts import how_to_get
-from hornbook.diff.causes import Cause, StageDiff, as_json, causes, compare
+from hornbook.diff.causes import Cause, StageDiff, as_json, causes, compare, made_with
 from hornbook.diff.code_lines import CodeLines, code_lines
 from hornbook.diff.contents import contents
 from hornbook.diff.numbers import Moved, numbers_between
@@ -21,6 +21,8 @@ from hornbook.lineage.manifest import Graph, load_graph
 class Found:
     """The differences between two states, of `stage` and what it reads or of all.
 
+    `has_tables` is false where `stage` is made without the tables, so that their numbers say
+    nothing of it.
     `numbers` is None where the cache lacks the tables of a side (`where_numbers` says how they
     come), `contents` where they were not asked for.
     """
@@ -29,6 +31,7 @@ class Found:
     before: State
     after: State
     stage: str | None
+    has_tables: bool
     stages: Sequence[StageDiff]
     causes: Sequence[Cause]
     code: Mapping[str, CodeLines]
@@ -71,12 +74,14 @@ def find(root: Path, a: str, b: str, stage: str | None = None, *, is_deep: bool 
     stages = compare(graph, before, after, stage)
     every = causes(stages)
     first = [one.change for one in every if one.alone or one.beside]
-    numbers = numbers_between(root, before, after) if stage in {None, TABLES} else []
+    has_tables = stage is None or TABLES in made_with(stage, before.lock, after.lock)
+    numbers = numbers_between(root, before, after) if has_tables else []
     return Found(
         graph=graph,
         before=before,
         after=after,
         stage=stage,
+        has_tables=has_tables,
         stages=stages,
         causes=every,
         code=code_lines(root, before, after, first),

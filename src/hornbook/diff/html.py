@@ -45,7 +45,8 @@ summary { cursor: pointer; padding: .3rem 0; } .soft { color: var(--soft); }
 .added { --own: var(--added); } .removed { --own: var(--removed); } .same { --own: transparent; }
 .verdict { background: var(--own); } .node rect { fill: var(--own); }
 .node.removed rect, .node.random rect { stroke: var(--soft); stroke-dasharray: 4 3; }
-.node.cause rect { stroke: var(--ink); stroke-width: 2; } .node { text-decoration: none; }
+.node.cause rect { stroke: var(--ink); stroke-width: 2; }
+.node.beside rect { stroke: none; } .node { text-decoration: none; }
 .lineage { display: block; font-family: system-ui, sans-serif; }
 .lineage text { fill: var(--ink); } .lineage .label { font-size: 12px; }
 .lineage .told, .lineage .noun { font-size: 10.5px; fill: var(--soft); }
@@ -101,13 +102,17 @@ def _numbers(found: Found) -> str:
     if found.numbers is None:
         return f"<p>Not in the cache here. {escape(found.where_numbers)}</p>"
     if not found.numbers:
-        return "<p>No number of the tables differs.</p>" if found.stages else ""
+        return "<p>No number of the tables differs.</p>" if _has_answer(found) else ""
     rows = tuple(one.columns() for one in found.numbers)
     table = Table(
         "Numbers of the tables that differ, with their standard errors",
         ("cell", "metric", "before", "after", "change"), rows,
     )  # fmt: skip
     return _table(table)
+
+
+def _has_answer(found: Found) -> bool:
+    return bool(found.stages) and found.has_tables
 
 
 def _causes(found: Found) -> Iterator[str]:
@@ -181,10 +186,13 @@ def _graph(found: Found) -> str:
     legend = " ".join(
         f'<span class="verdict {of}">{escape(verdict)}</span>' for verdict, of in CLASSES.items()
     )
+    told = (
+        "A thick line carried other bytes; framed are causes of which nothing upstream changed. "
+        "Each stage says in words what its colour says."
+    )
     return (
-        f"<p>{legend} A thick line carried other bytes; each stage says in words what its colour "
-        f'says.</p>\n<div class="scroll" tabindex="0" role="region" aria-label="Graph, scrolls">'
-        f"{drawn}</div>\n"
+        f'<p>{legend} {told}</p>\n<div class="scroll" tabindex="0" role="region" '
+        f'aria-label="Graph, scrolls">{drawn}</div>\n'
     )
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from hornbook.diff.causes import ORDER, Cause, StageDiff, Verdict
 from hornbook.diff.found import Found
 from hornbook.diff.shown import Content, Table, aligned
-from hornbook.lineage.cells import TABLES
 
 MOST_NUMBERS = 40
 _FILE_LINES = 16  # of the code of one cause
@@ -61,7 +60,7 @@ def _numbers(found: Found) -> list[str]:
     if found.numbers is None:
         return [f"Numbers of the tables: not in the cache here. {found.where_numbers}", ""]
     if not found.numbers:
-        return [] if found.stage not in {None, TABLES} else ["No number of the tables differs", ""]
+        return ["No number of the tables differs", ""] if found.has_tables else []
     table = Table(
         "", ("cell", "metric", "before", "after", "change"),
         tuple(one.columns() for one in found.numbers),
