@@ -122,7 +122,9 @@ def _rows(tables: Sequence[Any], columns: Sequence[str], places: Sequence[int]) 
 
 
 def _counts(tables: Sequence[Any], columns: Sequence[str], limits: Limits) -> tuple[Counts, ...]:
-    """Counts over the first rows, column by column; one with a value in every row has none."""
+    """Counts over the first rows, column by column."""
+    if not columns:
+        return ()
     pc: Any = import_module("pyarrow.compute")  # its functions are made at import, so untyped
     found: dict[str, Counter[str]] = {column: Counter() for column in columns}
     left = limits.counted_rows
