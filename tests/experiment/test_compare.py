@@ -63,7 +63,7 @@ def test_all_experiments_stand_beside_head_with_what_differs(sides):
         "web@phi perplexity 30 +- 0.01 - - 20 +- 0.01 *",
         "",
         "* the best of its row, by its number alone: mind the errors beside it",
-        f"{AWAY}: hornbook experiment pull gone --stage benchmark_tables",
+        f"{AWAY}: dvc exp pull REMOTE gone",
         "half: its tables are not of its values: run it without --target",
     ]
 

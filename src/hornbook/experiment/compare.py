@@ -39,9 +39,9 @@ class Column:
             again = "hornbook run" if self.name == HEAD else "run it without --target"
             return f"{self.name}: its tables are not of its values: {again}"
         if self.state == "not here":
-            pull = "dvc fetch" if self.name == HEAD else f"hornbook experiment pull {self.name}"
-            stage = TABLES if self.name == HEAD else f"--stage {TABLES}"
-            return f"{self.name}: its tables are not in the cache here: {pull} {stage}"
+            again = f"dvc fetch {TABLES}" if self.name == HEAD else "dvc exp pull REMOTE"
+            name = "" if self.name == HEAD else f" {self.name}"
+            return f"{self.name}: its tables are not in the cache here: {again}{name}"
         return None
 
 
