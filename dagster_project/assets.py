@@ -1,27 +1,33 @@
 """One asset per DVC stage, derived from `dvc.yaml`; DVC executes, Dagster observes."""
 
 import time
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from dagster_project.automation import outdated
 from dagster_project.checks import check_result, check_spec
+from dagster_project.failure import KEPT_LINES, failure
 from dagster_project.manifest import (
     ROOT,
     current_code_version,
+    entry_hash,
+    graph_of,
+    lock_of,
     op_name,
     source_key,
     stage_key,
 )
 from dagster_project.metadata import materialisation_metadata
-from dagster_project.sync import provenance_tags
+from dagster_project.pools import TAG, pool_of
 from hornbook.errors import HornbookError, StageError
-from hornbook.lineage.manifest import Graph, Stage, load_graph, load_lock
-from hornbook.lineage.repro import Repro, restore
+from hornbook.lineage.manifest import Graph, Stage
+from hornbook.lineage.repro import Repro
 from hornbook.lineage.workspace import Hasher, compare, require_fresh
-from hornbook.runtime import load_runtime
+from hornbook.runtime import Runtime, load_runtime
 
 
 class StageConfig(dg.Config):
@@ -33,17 +39,17 @@ class StageConfig(dg.Config):
 def asset_spec(stage: Stage, graph: Graph, hasher: Hasher) -> dg.AssetSpec:
     """A stage as the UI shows it."""
     meta = stage.meta
+    group = meta.get("group", stage.family)
     deps = {*map(stage_key, stage.producers), *map(source_key, stage.sources)}
     return dg.AssetSpec(
         stage_key(stage.name),
         deps=sorted(deps),
         description=f"{stage.desc}\n\n```\n{stage.cmd}\n```",
-        group_name=meta.get("group", stage.family),
+        group_name=group,
         kinds={"dvc", *meta.get("kinds", [])},
-        owners=[meta["owner"]] if "owner" in meta else None,
+        owners=[meta.get("owner", f"team:{group}")],
         code_version=current_code_version(stage, graph, hasher),
-        tags={"hornbook/stage": stage.family}
-        | ({"hornbook/instance": stage.instance} if stage.instance else {}),
+        tags=asset_tags(stage),
         metadata={
             "dvc/stage": stage.name,
             "dvc/out": stage.out,
@@ -54,97 +60,98 @@ def asset_spec(stage: Stage, graph: Graph, hasher: Hasher) -> dg.AssetSpec:
     )
 
 
-def outdated() -> dg.AutomationCondition[dg.AssetKey]:
-    """When an automation that is switched on re-runs a stage.
-
-    Not `eager()`: that fires when an input was materialised again to the same bytes.
-    """
-    when: Any = dg.AutomationCondition  # its type parameters do not compose for a type checker
-    why = (
-        when.code_version_changed()
-        | when.any_deps_match(when.data_version_changed())
-        | when.newly_missing()
-    )
-    idle = ~when.any_deps_missing() & ~when.in_progress() & ~when.any_deps_in_progress()
-    return why.since_last_handled() & idle
+def asset_tags(stage: Stage) -> dict[str, str]:
+    """What the catalogue can be searched for: family, instance, and how far its bytes hold."""
+    facts = {
+        "hornbook/stage": stage.family,
+        "hornbook/instance": stage.instance,
+        "hornbook/gated": "yes" if stage.meta.get("datasets") else None,
+        "hornbook/bytes": "of-this-processor" if stage.meta.get("processor") else "everywhere",
+    }
+    return {key: value for key, value in facts.items() if value}
 
 
-def stage_asset(stage: Stage, graph: Graph, hasher: Hasher) -> dg.AssetsDefinition:
+def stage_asset(
+    stage: Stage, graph: Graph, hasher: Hasher, runtime: Runtime
+) -> dg.AssetsDefinition:
     """The asset of one stage; its op runs `dvc repro --single-item`."""
     key = stage_key(stage.name)
     guarded = bool(stage.meta.get("datasets"))
+    pool = pool_of(stage, graph, runtime)
 
     @dg.multi_asset(
         name=op_name(stage.name),
         specs=[asset_spec(stage, graph, hasher)],
         check_specs=[check_spec(key)] if guarded else None,
-        op_tags={"hornbook/stage": op_name(stage.name)},
-        pool=stage.meta.get("pool"),
+        op_tags={"hornbook/stage": op_name(stage.name), TAG: pool},
+        pool=pool,
     )
     def run_stage(
         context: dg.AssetExecutionContext, config: StageConfig
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-        started = time.time()
+        started, lines = time.time(), deque[str](maxlen=KEPT_LINES)
         try:
-            outcome = repro(context, stage.name, force=config.force)
+            outcome = repro(context, stage.name, lines, force=config.force)
         except StageError as error:
             if guarded and (failed := check_result(ROOT, stage.name, key, since=started)):
                 yield failed
-            raise _failure(stage, str(error)) from error
-        yield from materialised(context, stage.name, outcome)
+            raise failure(ROOT, stage, lines, str(error)) from None  # it says all of it
+        yield from materialised(context, stage.name, *outcome)
         if guarded and (result := check_result(ROOT, stage.name, key)):
             yield result
 
     return run_stage
 
 
-def _failure(stage: Stage, message: str) -> dg.Failure:
-    back = restore(ROOT, stage.out)
-    told = "its last good artifact is back in place" if back else "it had no artifact before"
-    return dg.Failure(
-        f"{message}\n{told}",
-        metadata={"dvc/stage": stage.name, "remedy": f"dvc checkout {stage.out}"},
-        allow_retries=False,
-    )
+def repro(
+    context: dg.AssetExecutionContext, name: str, lines: deque[str], *, force: bool
+) -> tuple[str, str]:
+    """Bring a stage up to date: what became of it, and why it had to run.
 
-
-def repro(context: dg.AssetExecutionContext, name: str, *, force: bool) -> str:
-    """Bring a stage up to date; a cancelled step ends DVC and the stage process behind it.
+    What the stage says goes to the log and, for a failure to show, to `lines`. A cancelled step
+    ends DVC and the stage process behind it.
 
     Raises:
         dg.Failure: An input is stale or edited, so the record would be false.
         StageError: The stage failed.
     """
-    graph, lock, hasher = load_graph(ROOT), load_lock(ROOT), Hasher(ROOT)
+    graph, lock, hasher = graph_of(ROOT), lock_of(ROOT), Hasher(ROOT)
     try:
         require_fresh(graph, lock, hasher, graph.stages[name])
-        is_same = not compare(graph.stages[name], lock.get(name), graph, hasher)
+        reasons = compare(graph.stages[name], lock.get(name), graph, hasher)
     except HornbookError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     finally:
         hasher.save()
-    if is_same and not force:
+    if not reasons and not force:
         context.log.info(f"{name} is what dvc.lock records: unchanged")
-        return "unchanged"  # what DVC would say, without the second that asking it costs
-    one = Repro(ROOT, name, say=context.log.info, force=force)
+        return "unchanged", ""  # what DVC would say, without the second that asking it costs
+    because = "; ".join(map(str, reasons)) or "it was forced"
+    context.log.info(f"{name} runs because {because}")
+
+    def say(line: str) -> None:
+        context.log.info(line)
+        lines.append(line)
+
+    one = Repro(ROOT, name, say=say, force=force)
     try:
-        return one.run()  # waits where another process works on the same artifacts
+        return one.run(), because  # waits where another process works on the same artifacts
     finally:
         one.kill(load_runtime(ROOT).stop_seconds)
 
 
 def materialised(
-    context: dg.AssetExecutionContext, name: str, outcome: str
+    context: dg.AssetExecutionContext, name: str, outcome: str, because: str
 ) -> Iterator[dg.MaterializeResult[Any]]:
     """The event of a stage that is up to date now, with all that its artifact tells."""
-    entry = load_lock(ROOT)[name]
-    stage = load_graph(ROOT).stages[name]
-    metadata = materialisation_metadata(ROOT, stage, entry, outcome, context.run_id)
+    lock, stage = lock_of(ROOT), graph_of(ROOT).stages[name]
+    entry = lock[name]
+    metadata = materialisation_metadata(ROOT, stage, entry, outcome, context.run_id, because)
     yield dg.MaterializeResult(
         stage_key(name),
         data_version=dg.DataVersion(entry.out_hash),
         metadata=metadata,
-        tags={"dvc/lock": provenance_tags(stage, load_lock(ROOT))["dvc/lock"]},
+        tags={"dvc/lock": entry_hash(entry)},
     )
 
 
@@ -169,8 +176,8 @@ def source_asset(path: str) -> dg.SourceAsset:
 
 def build_assets(root: Path = ROOT) -> list[dg.AssetsDefinition | dg.SourceAsset]:
     """All assets of the graph: its inputs and one per stage."""
-    graph, hasher = load_graph(root), Hasher(root)
+    graph, hasher, runtime = graph_of(root), Hasher(root), load_runtime(ROOT)
     sources = sorted({path for stage in graph.stages.values() for path in stage.sources})
-    stages = [stage_asset(stage, graph, hasher) for stage in graph.stages.values()]
+    stages = [stage_asset(stage, graph, hasher, runtime) for stage in graph.stages.values()]
     hasher.save()
     return [*map(source_asset, sources), *stages]

@@ -3,14 +3,55 @@
 import hashlib
 import json
 import re
+from functools import lru_cache
 from pathlib import Path
 
 import dagster as dg
 
-from hornbook.lineage.manifest import Graph, LockEntry, Stage
+from hornbook.lineage.manifest import Graph, LockEntry, Stage, load_graph, load_lock
 from hornbook.lineage.workspace import Hasher, code_version
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def graph_of(root: Path = ROOT) -> Graph:
+    """The graph as the files declare it now, parsed once for each state of them.
+
+    Raises:
+        ConfigError: `dvc.yaml` or `params.yaml` is absent or broken.
+    """
+    declaring = [root / "dvc.yaml", root / "params.yaml", *sorted(root.glob("*.dvc"))]
+    return _graph(root, tuple(map(_mark, declaring)))
+
+
+def lock_of(root: Path = ROOT) -> dict[str, LockEntry]:
+    """What `dvc.lock` records now, parsed once for each state of it.
+
+    Raises:
+        ConfigError: It is damaged.
+    """
+    return _lock(root, _mark(root / "dvc.lock"))
+
+
+Mark = tuple[str, int, int, int]
+
+
+def _mark(file: Path) -> Mark | None:
+    try:
+        stat = file.stat()
+    except OSError:
+        return None
+    return str(file), stat.st_mtime_ns, stat.st_size, stat.st_ino
+
+
+@lru_cache(maxsize=2)
+def _graph(root: Path, marks: tuple[Mark | None, ...]) -> Graph:  # noqa: ARG001 - the key
+    return load_graph(root)
+
+
+@lru_cache(maxsize=2)
+def _lock(root: Path, mark: Mark | None) -> dict[str, LockEntry]:  # noqa: ARG001 - the key
+    return load_lock(root)
 
 
 def stage_key(name: str) -> dg.AssetKey:

@@ -9,24 +9,40 @@ from typing import Any
 
 import dagster as dg
 
+from dagster_project.columns import column_metadata
+from dagster_project.manifest import graph_of, lock_of
 from hornbook.artifacts import read_json
 from hornbook.lineage.adopt import adopted
+from hornbook.lineage.explain import provenance, total, tree
 from hornbook.lineage.manifest import LockEntry, Stage
 from hornbook.lineage.processes import dvc_environment
 from hornbook.stage import measurements_file, parse_summary
-from hornbook.track.runs import FAMILIES, tracked
+from hornbook.track import index
+from hornbook.track.runs import FAMILIES
 
 MLFLOW_URL = "http://127.0.0.1:5000"
 LARGEST_SHOWN_BYTES = 2_000_000
+LARGEST_TREE = 20_000  # characters
+MOST_NUMBERS = 16  # of one fact, as charts of their own; more are one table
 
 
 def materialisation_metadata(
-    root: Path, stage: Stage, entry: LockEntry, outcome: str, dagster_run: str | None
+    root: Path,
+    stage: Stage,
+    entry: LockEntry,
+    outcome: str,
+    dagster_run: str | None,
+    because: str = "",
 ) -> dict[str, Any]:
-    """All that the artifact, its record and its measurements tell, as Dagster metadata."""
+    """All that the artifact, its record and its measurements tell, as Dagster metadata.
+
+    Numbers stand under keys of their own, since the UI draws each over time. `because` is why
+    the stage ran.
+    """
     out = root / stage.out
     shown: dict[str, Any] = {
         "outcome": outcome,
+        **({"because": because} if because else {}),
         "dvc/hash": entry.out_hash,
         "dvc/path": dg.MetadataValue.path(str(out)),
         "bytes": sum(entry.sizes.values()),
@@ -38,8 +54,10 @@ def materialisation_metadata(
     facts = _summary(out)
     shown |= {f"artifact/{k}" if k in shown else k: v for k, v in facts.items()}
     shown |= _measurements(root, stage.name, entry.out_hash)
+    shown |= column_metadata(root, stage, graph_of(root))
     shown |= _pictures(out, stage.meta.get("show", []))
-    shown |= _mlflow(root, stage, dagster_run)
+    shown |= _provenance(root, stage.name)
+    shown |= _mlflow(root, stage, entry, dagster_run, is_new=outcome != "unchanged")
     return shown
 
 
@@ -47,7 +65,10 @@ def _summary(out: Path) -> dict[str, Any]:
     """Facts of `summary.json`; row counts under the key that Dagster draws a chart of."""
     found: dict[str, Any] = {}
     for key, value in parse_summary(out).items():
-        if isinstance(value, Mapping | list):
+        numbers = flat_numbers({key: value})
+        if 0 < len(numbers) <= MOST_NUMBERS:
+            found |= numbers
+        elif isinstance(value, Mapping | list):
             found[key] = dg.MetadataValue.json(value)
         elif value is not None:
             found[key] = value
@@ -55,12 +76,36 @@ def _summary(out: Path) -> dict[str, Any]:
     return found | ({"dagster/row_count": int(rows)} if isinstance(rows, int) else {})
 
 
+def flat_numbers(values: Mapping[str, Any]) -> dict[str, int | float]:
+    """The numbers of nested mappings by their path, `dropped/too_short`; other values left out."""
+    found: dict[str, int | float] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            inner = flat_numbers(value)
+            found |= {f"{key}/{name}": number for name, number in inner.items()}
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            found[key] = value
+    return found
+
+
 def _measurements(root: Path, name: str, out_hash: str) -> dict[str, Any]:
+    """Seconds, memory, throughput, spending of the run that made exactly these bytes."""
     file = measurements_file(root, name)
     if not file.exists():
         return {}
     measured = read_json(file)
-    return {"measured": dg.MetadataValue.json(measured)} if measured["out_hash"] == out_hash else {}
+    if measured["out_hash"] != out_hash:
+        return {}
+    return {f"measured/{key}": value for key, value in flat_numbers(measured).items()}
+
+
+def _provenance(root: Path, name: str) -> dict[str, Any]:
+    """What `hornbook explain` tells: every stage, value, seed and input behind the artifact."""
+    nodes = provenance(root, lock_of(root), name)
+    text = "\n".join(tree(nodes, name))
+    if len(text) > LARGEST_TREE:
+        text = f"{text[:LARGEST_TREE]}\n... all of it: hornbook explain {name}"
+    return {"where it comes from": dg.MetadataValue.md(f"{total(nodes)}\n```text\n{text}\n```")}
 
 
 def _pictures(out: Path, names: list[str]) -> dict[str, Any]:
@@ -82,18 +127,22 @@ def _pictures(out: Path, names: list[str]) -> dict[str, Any]:
     return found
 
 
-def _mlflow(root: Path, stage: Stage, dagster_run: str | None) -> dict[str, Any]:
+def _mlflow(
+    root: Path, stage: Stage, entry: LockEntry, dagster_run: str | None, *, is_new: bool
+) -> dict[str, Any]:
     """A link to the MLflow run of a trained or evaluated variant.
 
     A Dagster run writes it now if it is new; the sync sensor, which has to be quick, only looks.
     """
     if stage.family not in FAMILIES:
         return {}
-    told = _track(root, stage.name, dagster_run) if dagster_run else "not tracked: hornbook track"
-    run = tracked(root).get(stage.name)
+    told, artifact = "not tracked: hornbook track", (stage.name, entry.out_hash)
+    if dagster_run and (is_new or artifact not in index.load(root)):
+        told = _track(root, stage.name, dagster_run)
+    run = index.load(root).get(artifact)
     if run is None:
         return {"mlflow": told}
-    where = f"{MLFLOW_URL}/#/experiments/{run['experiment_id']}/runs/{run['run_id']}"
+    where = f"{MLFLOW_URL}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
     return {"mlflow": dg.MetadataValue.url(where)}
 
 
@@ -103,7 +152,7 @@ def _track(root: Path, name: str, dagster_run: str) -> str:
     done = subprocess.run(
         [*command, "--dagster-run", dagster_run],
         cwd=root,
-        env=dvc_environment() | {"PYTHONPATH": "src"},
+        env=dvc_environment(),
         capture_output=True,
         text=True,
         check=False,

@@ -1,20 +1,29 @@
 """What changed outside Dagster reaches it as runless events, so that 'unsynced' is always true."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
+from dagster_project.experiments import experiment_updates
 from dagster_project.manifest import (
     ROOT,
     entry_hash,
+    graph_of,
+    lock_of,
+    op_name,
     recorded_code_version,
     source_key,
     stage_key,
 )
 from dagster_project.metadata import materialisation_metadata
-from hornbook.lineage.manifest import Graph, LockEntry, Stage, load_graph, load_lock
+from dagster_project.plan import current_plan
+from dagster_project.watch import Looked, look_at_data
+from hornbook.lineage.manifest import Graph, LockEntry, Stage
 from hornbook.lineage.workspace import Hasher
 
 Event = dg.AssetMaterialization | dg.AssetObservation
@@ -48,11 +57,18 @@ def provenance_tags(stage: Stage, lock: Mapping[str, LockEntry]) -> dict[str, st
     return tags
 
 
-def sync_events(instance: dg.DagsterInstance, root: Path = ROOT) -> list[Event]:
-    """Events for everything on disk and in `dvc.lock` that Dagster has not seen yet."""
-    graph, lock, hasher = load_graph(root), load_lock(root), Hasher(root)
+def sync_events(
+    instance: dg.DagsterInstance, root: Path = ROOT, running: Collection[str] = ()
+) -> list[Event]:
+    """Events for everything on disk and in `dvc.lock` that Dagster has not seen yet.
+
+    What the steps `running` write is left to them: they are in the middle of it.
+    """
+    graph, lock, hasher = graph_of(root), lock_of(root), Hasher(root)
     events: list[Event] = [*_source_events(instance, graph, hasher)]
     for stage in graph.stages.values():
+        if op_name(stage.name) in running:
+            continue
         event = _stage_event(instance, root, stage, lock, hasher)
         if event is not None:
             events.append(event)
@@ -121,25 +137,70 @@ def _dirty_event(
     )
 
 
+@dataclass
+class Seen:
+    """What the last look saw that found nothing new; it lives as long as the code server.
+
+    Looking costs little and is asked for all the time, so it also keeps count of itself: over a
+    long time it takes one hundredth of a core at most, however many files there are.
+    """
+
+    looked: Looked | None = None
+    running: frozenset[str] = frozenset()
+    looked_at: float = 0.0
+    synced_at: float = 0.0
+    cost: float = 0.0
+
+    def is_soon(self, running: frozenset[str], now: float) -> bool:
+        """Whether it is too early for another look."""
+        rest = min(MOST_REST_SECONDS, self.cost * 100)
+        return running == self.running and now - self.looked_at < rest
+
+    def is_same(self, looked: Looked, running: frozenset[str], now: float) -> bool:
+        """Whether nothing happened since; now and then Dagster's own record is asked anyway."""
+        is_recent = now - self.synced_at < ASK_AGAIN_SECONDS
+        return is_recent and running == self.running and looked == self.looked
+
+
+SEEN = Seen()
+MOST_REST_SECONDS = 15.0
+ASK_AGAIN_SECONDS = 600.0  # somebody may have wiped an asset in the UI
+
+
 @dg.sensor(
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Reports what happened outside Dagster: dvc repro, git checkout, dvc pull, "
-    "edited inputs and artifacts. Starts no run.",
+    "edited inputs and artifacts, experiments made or removed. Starts no run.",
 )
 def dvc_sync(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Runless events for what Dagster has not seen."""
-    if _is_running(context.instance):
-        return dg.SkipReason("a run is in progress: it reports for itself")
-    events = sync_events(context.instance)
-    return dg.SensorResult(asset_events=events) if events else dg.SkipReason("all of it is known")
+    running, started = running_steps(context.instance), time.monotonic()
+    if SEEN.is_soon(running, started):
+        return dg.SkipReason("there are many files: the next look is soon")
+    looked = look_at_data()
+    SEEN.looked_at, SEEN.cost = started, time.monotonic() - started
+    if SEEN.is_same(looked, running, started):
+        return dg.SkipReason("nothing changed")
+    events = sync_events(context.instance, running=running)
+    requests: list[Any] = []
+    if not running & {"run_experiment", "experiments"}:  # which report for themselves
+        requests, made = experiment_updates(context.instance)
+        events += made
+    events += current_plan(context.instance)
+    if events or requests:
+        SEEN.looked = None  # known when the next look finds nothing to report
+        return dg.SensorResult(asset_events=events, dynamic_partitions_requests=requests)
+    SEEN.looked, SEEN.running, SEEN.synced_at = looked, running, started
+    return dg.SkipReason("all of it is known")
 
 
-def _is_running(instance: dg.DagsterInstance) -> bool:
-    """Whether a run may be in the middle of replacing artifacts."""
-    busy = [
-        dg.DagsterRunStatus.STARTED,
-        dg.DagsterRunStatus.STARTING,
-        dg.DagsterRunStatus.CANCELING,
-    ]
-    return bool(instance.get_run_ids(filters=dg.RunsFilter(statuses=busy), limit=1))
+def running_steps(instance: dg.DagsterInstance) -> frozenset[str]:
+    """The steps that are in the middle of replacing artifacts now."""
+    busy = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+    return frozenset(
+        step.step_key
+        for run in instance.get_run_ids(filters=dg.RunsFilter(statuses=busy))
+        for step in instance.get_run_step_stats(run)
+        if step.status is None or step.status.value == "IN_PROGRESS"
+    )

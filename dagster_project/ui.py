@@ -5,6 +5,7 @@ would show only after pressing Reload.
 """
 
 import argparse
+import json
 import os
 import signal
 import socket
@@ -12,19 +13,28 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import yaml
 
 from dagster_project.manifest import ROOT
+from dagster_project.pools import set_slots
+from dagster_project.watch import changes, keep_conf_error, look, look_at_definitions
 from hornbook.compose import write_params
 from hornbook.errors import HornbookError
 from hornbook.lineage.inputs import pull_inputs
-from hornbook.lineage.manifest import load_graph
 from hornbook.lineage.processes import dvc_environment
+from hornbook.runtime import load_runtime
 
 HOME = ROOT / ".hornbook" / "dagster"
-WATCHED = ("conf", "dagster_project", "dvc.yaml", "params.yaml")
-SETTLE_SECONDS = 1.0
+SETTLE_SECONDS = 1.5
+RELOAD_SECONDS = 120
+LOCATION = "hornbook"  # as in workspace.yaml
+RELOAD = """mutation($name: String!){reloadRepositoryLocation(repositoryLocationName:$name){
+  ... on WorkspaceLocationEntry{locationOrLoadError{__typename}}}}"""
 
 
 def say(text: str) -> None:
@@ -41,22 +51,30 @@ def environment() -> dict[str, str]:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # five idle workers that nobody uses
         "DO_NOT_TRACK": "1",
-        "PYTHONPATH": str(ROOT / "src"),
+        "PYTHONPATH": os.pathsep.join(
+            [str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
+        ),
         "PYTHONWARNINGS": "ignore",
     }
 
 
 def prepare_home() -> None:
-    """Dagster's home with telemetry off; Postgres where the environment names one."""
+    """Dagster's home: telemetry off, Postgres where the environment names one, pools of stages."""
     home = Path(os.environ.get("DAGSTER_HOME", HOME))
     home.mkdir(parents=True, exist_ok=True)
     file = home / "dagster.yaml"
-    if file.exists():
-        return
-    text = "telemetry:\n  enabled: false\nnux:\n  enabled: false\n"  # no calls, no newsletter
+    known = yaml.safe_load(file.read_text("utf-8")) or {} if file.exists() else {}
+    settings: dict[str, Any] = {
+        "telemetry": {"enabled": False},
+        "nux": {"enabled": False},  # no newsletter
+        "concurrency": {"pools": {"granularity": "op"}},  # a slot for a stage, not for a run
+    }
     if "HORNBOOK_POSTGRES_URL" in os.environ:
-        text += "storage:\n  postgres:\n    postgres_url:\n      env: HORNBOOK_POSTGRES_URL\n"
-    file.write_text(text, encoding="utf-8")
+        settings["storage"] = {"postgres": {"postgres_url": {"env": "HORNBOOK_POSTGRES_URL"}}}
+    if {**settings, **known} != known:
+        file.write_text(yaml.safe_dump({**settings, **known}), encoding="utf-8")
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        set_slots(instance, load_runtime(ROOT))
 
 
 def require_port(port: int, name: str, flag: str) -> None:
@@ -102,40 +120,51 @@ def start_mlflow(port: int) -> subprocess.Popen[bytes]:
 
 
 def reload_definitions(port: int) -> bool:
-    """Ask the webserver to load the definitions again; whether it did."""
-    from dagster_graphql import DagsterGraphQLClient, ReloadRepositoryLocationStatus
+    """Ask the webserver to load the definitions again; whether it did.
 
-    client = DagsterGraphQLClient("127.0.0.1", port_number=port)
-    done = client.reload_repository_location("hornbook")
-    return done.status is ReloadRepositoryLocationStatus.SUCCESS
-
-
-def watched_state(root: Path = ROOT) -> dict[str, int]:
-    """Times of the files that the definitions are read from: conf/ and the code of each stage."""
-    try:
-        code = {path for stage in load_graph(root).stages.values() for path in stage.code}
-    except HornbookError:
-        code = set[str]()  # a broken manifest shows when the definitions are loaded again
-    state: dict[str, int] = {}
-    for base in (root / name for name in sorted({*WATCHED, *code})):
-        for file in [base] if base.is_file() else base.rglob("*"):
-            if file.is_file() and "__pycache__" not in file.parts:
-                state[str(file)] = file.stat().st_mtime_ns
-    return state
+    Raises:
+        OSError: It does not answer.
+    """
+    asked = json.dumps({"query": RELOAD, "variables": {"name": LOCATION}}).encode()
+    address, headers = f"http://127.0.0.1:{port}/graphql", {"Content-Type": "application/json"}
+    request = urllib.request.Request(address, asked, headers)
+    with urllib.request.urlopen(request, timeout=RELOAD_SECONDS) as answer:  # noqa: S310 - http by construction
+        told = json.loads(answer.read())
+    entry = ((told.get("data") or {}).get("reloadRepositoryLocation") or {}).get(
+        "locationOrLoadError"
+    ) or {}
+    return entry.get("__typename") == "RepositoryLocation"
 
 
-def on_change(changed: set[str], port: int) -> None:
+def follow(changed: set[str], port: int) -> None:
     """Compose again when conf/ changed, then load the definitions again."""
     names = ", ".join(sorted(str(Path(name).relative_to(ROOT)) for name in changed)[:4])
-    if any(Path(name).is_relative_to(ROOT / "conf") for name in changed):
-        try:
-            if write_params(ROOT, current_overrides()):
-                names += "; params.yaml written"
-        except HornbookError as error:
-            say(f"conf/ does not compose, the UI keeps the last good one: {error}")
-            return
+    if needs_composing(changed) and compose_again():
+        names += "; params.yaml written"
     told = "definitions loaded again" if reload_definitions(port) else "definitions are broken"
     say(f"{names} changed: {told}")
+
+
+def needs_composing(changed: Collection[str], root: Path = ROOT) -> bool:
+    """Whether values changed in conf/ alone: who writes params.yaml as well has composed it."""
+    files = [Path(name) for name in changed]
+    is_conf = any(
+        file.is_relative_to(root / "conf") and not file.is_relative_to(root / "conf" / "runtime")
+        for file in files
+    )
+    return is_conf and root / "params.yaml" not in files
+
+
+def compose_again(root: Path = ROOT) -> bool:
+    """Write params.yaml from conf/, or keep for the definitions what is wrong; whether written."""
+    try:
+        is_written = write_params(root, current_overrides())
+    except HornbookError as error:
+        say(f"conf/ does not compose: {error}")
+        keep_conf_error(str(error), root)
+        return False
+    keep_conf_error(None, root)
+    return is_written
 
 
 def current_overrides() -> list[str]:
@@ -158,16 +187,22 @@ def wait_until_up(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 def watch(port: int, processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Follow changes until a process ends."""
-    before = watched_state()
+    """Follow changes until a process ends; a change is followed when all of it has been written."""
+    known = last = look_at_definitions()
     while all(process.poll() is None for process in processes):
-        time.sleep(SETTLE_SECONDS)
-        now = watched_state()
-        changed = {k for k in {*before, *now} if before.get(k) != now.get(k)}
-        if changed:
-            on_change(changed, port)
-            now = watched_state()  # composing writes params.yaml
-        before = now
+        started = time.monotonic()
+        now = look_at_definitions()
+        cost = time.monotonic() - started
+        if now == last and (changed := changes(known, now)):
+            try:
+                follow(changed, port)
+            except OSError as error:
+                say(f"the webserver does not answer, asked again soon: {error}")
+            else:
+                # composing writes params.yaml, which is no change of somebody else
+                known = {**now, **look([ROOT / "params.yaml"])}
+        last = now
+        time.sleep(max(SETTLE_SECONDS, cost * 200))
 
 
 def stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:

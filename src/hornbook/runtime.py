@@ -34,7 +34,9 @@ class Runtime:
     """Processes, endpoints and reporting of this machine."""
 
     workers: int  # processes of a data stage
-    jobs: int  # stages that `hornbook run` keeps running side by side
+    jobs: int  # stages that `hornbook run`, and Dagster on the cores, keep running side by side
+    gpu_jobs: Annotated[int, Field(gt=0)]  # stages on the GPU that Dagster runs side by side
+    endpoint_jobs: Annotated[int, Field(gt=0)]  # and of those that ask an endpoint
     compute: Literal["local", "ray"]  # where shards are worked on and the teacher's callers run
     transport: Literal["chat", "batch"]  # a call per request, or the Batch API at its price
     batch_requests: Annotated[int, Field(gt=0)]  # in one batch

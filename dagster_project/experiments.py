@@ -1,0 +1,219 @@
+"""Experiments in the UI: one job that runs one, and a partition for each that there is.
+
+An experiment is a set of overrides with a name. DVC keeps it as a git reference beside the
+branches, so the work tree and `git status` stay as they are, whoever made it.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from dagster_project.failure import own_message
+from dagster_project.manifest import ROOT
+from dagster_project.metadata import flat_numbers
+from hornbook.experiment.commands import BEFORE, TABLES, describe
+from hornbook.lineage.cache import cached_text
+from hornbook.lineage.diff import experiments as known_experiments
+from hornbook.lineage.manifest import git_show, load_lock, parse_yaml
+from hornbook.lineage.processes import dvc_environment
+from hornbook.lineage.workspace import flatten
+
+KEY = dg.AssetKey("experiments")
+AT_ONCE = 4  # described in one tick of the sensor; the others follow in the next
+EXAMPLE = {"name": "strict-web", "overrides": ["web.filter.threshold=4"], "targets": [TABLES]}
+experiment_names = dg.DynamicPartitionsDefinition(name="experiment")
+
+
+class ExperimentConfig(dg.Config):
+    """What an experiment changes, and how far it runs."""
+
+    overrides: list[str] = Field(
+        default=[],
+        description="Hydra overrides against conf/, e.g. web.filter.threshold=4 or scale=smoke. "
+        "None are those that the experiment of this name had, on the code of today.",
+    )
+    targets: list[str] = Field(default=[TABLES], description="Where it stops: stages of dvc.yaml.")
+
+
+class NamedExperiment(ExperimentConfig):
+    """The same with its name."""
+
+    name: str = Field(description="Letters, digits, '_', '.' and '-'; the partition's name.")
+
+
+def run_aside(
+    context: dg.OpExecutionContext | dg.AssetExecutionContext, name: str, config: ExperimentConfig
+) -> None:
+    """`hornbook experiment run`, line by line into the log; a cancelled run ends all behind it.
+
+    Raises:
+        dg.Failure: It failed, or there is nothing to override.
+    """
+    overrides = config.overrides or own_values(ROOT, name)
+    if not overrides:
+        raise dg.Failure(
+            f"{name} is no experiment yet and has no overrides: give some in the Launchpad, such "
+            f"as web.filter.threshold=4",
+            allow_retries=False,
+        )
+    command = [sys.executable, "-m", "hornbook", "experiment", "run", name, *overrides]
+    for target in config.targets:
+        command += ["--target", target]
+    lines: list[str] = []
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=dvc_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    try:
+        for line in process.stdout or ():
+            context.log.info(line.rstrip())
+            lines.append(line.rstrip())
+        if process.wait():
+            raise dg.Failure(
+                f"{own_message(lines)}\n\nThe work tree is untouched and finished stages are in "
+                f"the cache: launch the same again after mending it.",
+                metadata={"experiment": name, "last lines": "\n".join(lines[-40:])},
+                allow_retries=False,
+            )
+    finally:
+        _end(process)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    for number in (signal.SIGINT, signal.SIGKILL):
+        if process.poll() is not None:
+            return
+        os.killpg(process.pid, number)
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def own_values(root: Path, name: str) -> list[str]:
+    """The overrides with which an experiment differs from the commit it was made at."""
+    revision = known_experiments(root).get(name)
+    if revision is None:
+        return []
+    was, now = (
+        flatten(parse_yaml(git_show(root, at, "params.yaml") or "") or {})
+        for at in (f"{revision}^", revision)
+    )
+    changed = sorted(key for key in now if was.get(key) != now[key] and key in was)
+    return [f"{key}={json.dumps(now[key])}" for key in changed]
+
+
+def told_of(root: Path, name: str) -> dict[str, Any]:
+    """What an experiment is and what came of it: values, tables, scores, difference to HEAD."""
+    told = describe(root, name)
+    return {
+        "revision": told.revision,
+        "overrides": ", ".join(own_values(root, name)) or "none of its own",
+        "tables": dg.MetadataValue.md(told.tables),
+        "difference": dg.MetadataValue.md(told.difference),
+        "keep it": f"dvc exp branch {name} {name}",
+        **_scores(root, told.revision),
+    }
+
+
+def _scores(root: Path, revision: str) -> dict[str, float]:
+    """The scores of its tables, which the UI draws over the experiments."""
+    entry = load_lock(root, revision).get(TABLES)
+    text = cached_text(root, entry.out_hash, "metrics.json") if entry else None
+    return flat_numbers(parse_yaml(text)) if text else {}
+
+
+@dg.asset(
+    key=KEY,
+    partitions_def=experiment_names,
+    group_name="lineage",
+    kinds={"dvc", "hydra"},
+    description="A partition for each experiment, wherever it was made (here, by the job "
+    "`experiment`, or by `hornbook experiment run`), with its tables, scores and difference to "
+    "HEAD. Materialise a partition to run it again on the code of today.",
+)
+def experiments(
+    context: dg.AssetExecutionContext, config: ExperimentConfig
+) -> dg.MaterializeResult[Any]:
+    """One experiment of a partition that is there already."""
+    name = context.partition_key
+    run_aside(context, name, config)
+    metadata = told_of(ROOT, name)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(metadata["revision"]), metadata=metadata
+    )
+
+
+@dg.op(tags={"dagster/kind/dvc": "", "dagster/kind/hydra": ""})
+def run_experiment(context: dg.OpExecutionContext, config: NamedExperiment) -> None:
+    """Run it, and show what came of it as a partition of `experiments`."""
+    run_aside(context, config.name, config)
+    context.instance.add_dynamic_partitions(str(experiment_names.name), [config.name])
+    context.log_event(materialisation(ROOT, config.name))
+
+
+@dg.job(
+    name="experiment",
+    config={"ops": {"run_experiment": {"config": EXAMPLE}}},
+    description="Run an experiment from the Launchpad: a name, and overrides of conf/. It runs in "
+    "a workspace of its own, unchanged stages come from the cache, the work tree stays as it is. "
+    "Its tables and its difference to HEAD are the partition of that name of `experiments`.",
+)
+def experiment() -> None:
+    """The job of the Launchpad."""
+    run_experiment()
+
+
+def materialisation(root: Path, name: str) -> dg.AssetMaterialization:
+    """The event that shows an experiment."""
+    metadata = told_of(root, name)
+    return dg.AssetMaterialization(
+        KEY,
+        partition=name,
+        metadata=metadata,
+        tags={
+            "dagster/data_version": metadata["revision"],
+            "dagster/data_version_is_user_provided": "true",
+        },
+    )
+
+
+def experiment_updates(
+    instance: dg.DagsterInstance, root: Path = ROOT
+) -> tuple[list[Any], list[dg.AssetMaterialization]]:
+    """Partitions to add and to remove, and what experiments of elsewhere came to.
+
+    A partition that somebody added by hand stays until it has been run once.
+    """
+    there = {n: at for n, at in known_experiments(root).items() if not n.endswith(BEFORE)}
+    known = set(instance.get_dynamic_partitions(str(experiment_names.name)))
+    seen = {name: _seen(instance, name) for name in sorted(known | set(there))}
+    gone = [name for name in sorted(known - set(there)) if seen[name]]
+    new = [name for name, at in sorted(there.items()) if seen[name] != at][:AT_ONCE]
+    requests: list[Any] = []
+    if added := [name for name in new if name not in known]:
+        requests.append(experiment_names.build_add_request(added))
+    if gone:
+        requests.append(experiment_names.build_delete_request(gone))
+    return requests, [materialisation(root, name) for name in new]
+
+
+def _seen(instance: dg.DagsterInstance, name: str) -> str | None:
+    """The revision that Dagster last saw under a name."""
+    filters = dg.AssetRecordsFilter(asset_key=KEY, asset_partitions=[name])
+    records = instance.fetch_materializations(filters, limit=1).records
+    event = records[0].asset_materialization if records else None
+    return (event.tags or {}).get("dagster/data_version") if event else None
