@@ -5,7 +5,6 @@ slots there are says `conf/runtime/`, since where something runs is no part of a
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -15,7 +14,6 @@ from hornbook.lineage.workspace import flatten
 from hornbook.runtime import Runtime
 
 TAG = "hornbook/pool"
-DRIVER = Path("/dev/nvidiactl")  # there when a GPU can be used; asking torch would take seconds
 
 
 def slots(runtime: Runtime) -> dict[str, int]:
@@ -27,19 +25,20 @@ def slots(runtime: Runtime) -> dict[str, int]:
     }
 
 
-def pool_of(stage: Stage, graph: Graph, runtime: Runtime, *, driver: Path = DRIVER) -> str:
+def pool_of(stage: Stage, graph: Graph, runtime: Runtime) -> str:
     """The pool of a stage: `meta.pool` where `dvc.yaml` gives one, else by what it uses."""
     if "pool" in stage.meta:
         return str(stage.meta["pool"])
-    if _is_on_gpu(graph.param_values(stage), driver):
+    if _is_on_gpu(graph.param_values(stage)):
         return "gpu"
     is_asking = "openai" in stage.meta.get("kinds", ())
     return "endpoint" if is_asking and (runtime.teacher_url or runtime.endpoints) else "cpu"
 
 
-def _is_on_gpu(values: Mapping[str, Any], driver: Path) -> bool:
-    devices = {str(v) for key, v in flatten(values).items() if key.split(".")[-1] == "device"}
-    return any(d.startswith("cuda") or (d == "auto" and driver.exists()) for d in devices)
+def _is_on_gpu(values: Mapping[str, Any]) -> bool:
+    """Whether a device among the values is one; composing has settled `auto` by then."""
+    devices = (str(v) for key, v in flatten(values).items() if key.split(".")[-1] == "device")
+    return any(device.startswith("cuda") for device in devices)
 
 
 def limits(runtime: Runtime) -> list[dict[str, Any]]:

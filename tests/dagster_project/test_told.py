@@ -1,0 +1,127 @@
+"""What the UI tells: failures, broken configuration, columns, numbers."""
+
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+import pytest
+
+from dagster_project import ui
+from dagster_project.columns import column_sources, column_types, table_file
+from dagster_project.failure import own_message
+from dagster_project.manifest import graph_of
+from dagster_project.metadata import flat_numbers
+from dagster_project.watch import keep_conf_error, require_sound_conf
+from hornbook.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+TRAILER = "ERROR: failed to reproduce 'web_filter': failed to run: x, exited with 2"
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (
+            ["Running stage 'x':", "x  1/2", "hornbook: ConfigError: a=1: expected 2", TRAILER],
+            "ConfigError: a=1: expected 2",
+        ),
+        (
+            ["hornbook: ArtifactError: two", "lines of it", TRAILER],
+            "ArtifactError: two\nlines of it",
+        ),
+        (
+            ["x", "Traceback (most recent call last):", "  File y", "ValueError: no", TRAILER],
+            "ValueError: no\nTraceback (most recent call last):\n  File y\nValueError: no",
+        ),
+        (["last words", TRAILER], "last words"),
+        ([TRAILER], "it ended without a word"),
+    ],
+)
+def test_the_stage_speaks_before_the_tools_around_it(lines, message):
+    assert own_message(lines) == message
+
+
+def test_conf_that_does_not_compose_keeps_definitions_from_loading_until_it_does(
+    tmp_path, monkeypatch
+):
+    def refuse(*_: object) -> bool:
+        raise ConfigError("conf/web/laptop.yaml: web.filter.treshold is not a setting")
+
+    monkeypatch.setattr(ui, "write_params", refuse)
+    assert not ui.compose_again(tmp_path)
+    with pytest.raises(ConfigError, match=r"does not compose.*\n.*web\.filter\.treshold"):
+        require_sound_conf(tmp_path)
+    monkeypatch.setattr(ui, "write_params", lambda *_: True)
+    assert ui.compose_again(tmp_path)
+    require_sound_conf(tmp_path)
+    keep_conf_error(None, tmp_path)  # nothing to forget is no error
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_needed"),
+    [
+        (["conf/web/laptop.yaml"], True),
+        (["conf/web/laptop.yaml", "params.yaml"], False),  # git checkout, or hornbook compose
+        (["conf/runtime/local.yaml"], False),
+        (["params.yaml", "dvc.yaml"], False),
+    ],
+)
+def test_values_are_composed_where_nobody_else_has(tmp_path, changed, is_needed):
+    assert ui.needs_composing({str(tmp_path / name) for name in changed}, tmp_path) is is_needed
+
+
+def test_numbers_have_keys_of_their_own():
+    told = {"rows": 3, "kind": "x", "is_on": True, "loss": {"web": 1.5, "inner": {"code": 2}}}
+    assert flat_numbers(told) == {"rows": 3, "loss/web": 1.5, "loss/inner/code": 2}
+
+
+def with_columns():
+    return [stage for stage in graph_of(ROOT).stages.values() if "columns" in stage.meta]
+
+
+def table(stage) -> pd.DataFrame:
+    first = table_file(ROOT / stage.out, stage)
+    if first is None:
+        pytest.skip(f"{stage.out} is not here")
+    shards = sorted(first.parent.glob(first.name.replace("00000", "*")))
+    return pd.concat([pd.read_parquet(shard) for shard in shards])
+
+
+def test_declared_columns_name_stages_that_are_read():
+    graph = graph_of(ROOT)
+    for stage in with_columns():
+        read = {graph.stages[name].family for name in stage.producers}
+        for told in stage.meta["columns"].values():
+            places = [told] if isinstance(told, str) else told
+            assert read & {place.partition(":")[0] for place in places}, stage.name
+
+
+@pytest.mark.parametrize("stage", with_columns(), ids=lambda stage: stage.name)
+def test_a_column_that_is_passed_on_is_what_its_producer_wrote(stage):
+    graph, mine = graph_of(ROOT), table(stage)
+    for column in column_types(ROOT / stage.out, stage):
+        for name, read in column_sources(ROOT, stage, graph, column):
+            theirs = table(graph.stages[name])
+            if column == read == "id":
+                assert mine["id"].isin(theirs["id"]).all()
+            elif column == read:
+                both = mine[["id", column]].merge(theirs[["id", read]], on="id")
+                assert len(both) == len(mine)
+                assert (both[f"{column}_x"] == both[f"{read}_y"]).all(), column
+
+
+def test_a_table_tells_its_columns_and_where_they_are_from(tmp_path):
+    from dagster_project.columns import column_metadata
+
+    graph = graph_of(ROOT)
+    for name, columns in (("web_corpus", ["id", "text"]), ("web_scores", ["id", "score"])):
+        folder = tmp_path / graph.stages[name].out
+        folder.mkdir(parents=True)
+        pd.DataFrame({c: ["x"] for c in columns}).to_parquet(folder / "part-00000.parquet")
+    told = column_metadata(tmp_path, graph.stages["web_scores"], graph)
+    assert [c.name for c in told["dagster/column_schema"].columns] == ["id", "score"]
+    assert told["dagster/column_lineage"].deps_by_column == {
+        "id": [dg.TableColumnDep(asset_key=dg.AssetKey("web_corpus"), column_name="id")],
+        "score": [dg.TableColumnDep(asset_key=dg.AssetKey("web_corpus"), column_name="text")],
+    }
+    assert column_metadata(tmp_path, graph.stages["tokenizer"], graph) == {}
