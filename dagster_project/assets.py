@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from dagster_project.automation import outdated
-from dagster_project.checks import check_result, check_spec
+from dagster_project.checks import check_result, check_spec, failed_result
 from dagster_project.failure import KEPT_LINES, failure
 from dagster_project.manifest import (
     ROOT,
@@ -93,12 +93,12 @@ def stage_asset(
         try:
             outcome = repro(context, stage.name, lines, force=config.force)
         except StageError as error:
-            if guarded and (failed := check_result(ROOT, stage.name, key, since=started)):
+            if guarded and (failed := failed_result(ROOT, stage, started)):
                 yield failed
             raise failure(ROOT, stage, lines, str(error)) from None  # it says all of it
         yield from materialised(context, stage.name, *outcome)
-        if guarded and (result := check_result(ROOT, stage.name, key)):
-            yield result
+        if guarded:
+            yield check_result(ROOT, stage)
 
     return run_stage
 

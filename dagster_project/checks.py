@@ -6,10 +6,13 @@ from typing import Any
 
 import dagster as dg
 
+from dagster_project.manifest import stage_key
 from hornbook.artifacts import read_json
+from hornbook.lineage.manifest import Stage
 from hornbook.stage import failed_checks
 
 NAME = "expectations"
+KEPT = "expectations.json"  # in the artifact
 
 
 def check_spec(key: dg.AssetKey) -> dg.AssetCheckSpec:
@@ -23,17 +26,46 @@ def check_spec(key: dg.AssetKey) -> dg.AssetCheckSpec:
     )
 
 
-def check_result(
-    root: Path, name: str, key: dg.AssetKey, since: float = 0.0
-) -> dg.AssetCheckResult | None:
-    """The newest results of a stage, or None when there are none newer than `since`."""
-    file = failed_checks(root, name)
+def check_result(root: Path, stage: Stage) -> dg.AssetCheckResult:
+    """What the gate found of the artifact that is there, as the artifact itself carries it."""
+    file = root / stage.out / KEPT
+    if file.exists():
+        return _result(stage, read_json(file))
+    return dg.AssetCheckResult(
+        passed=False,
+        asset_key=stage_key(stage.name),
+        check_name=NAME,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{stage.out} carries no results; to check it, materialise it with force: true",
+    )
+
+
+def check_evaluation(root: Path, stage: Stage) -> dg.AssetCheckEvaluation:
+    """The same as an event without a run."""
+    found = check_result(root, stage)
+    return dg.AssetCheckEvaluation(
+        asset_key=stage_key(stage.name),
+        check_name=NAME,
+        passed=found.passed,
+        metadata=found.metadata,
+        severity=found.severity,
+        description=found.description,
+        blocking=True,
+    )
+
+
+def failed_result(root: Path, stage: Stage, since: float) -> dg.AssetCheckResult | None:
+    """What the gate found of a stage that it ended, or None where it found nothing `since`."""
+    file = failed_checks(root, stage.name)
     if not file.exists() or file.stat().st_mtime < since:
         return None
-    results: Mapping[str, Mapping[str, Any]] = read_json(file)
+    return _result(stage, read_json(file))
+
+
+def _result(stage: Stage, results: Mapping[str, Mapping[str, Any]]) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=all(result["success"] for result in results.values()),
-        asset_key=key,
+        asset_key=stage_key(stage.name),
         check_name=NAME,
         severity=dg.AssetCheckSeverity.ERROR,
         metadata={

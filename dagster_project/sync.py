@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from dagster_project.checks import check_evaluation
 from dagster_project.experiments import experiment_updates
 from dagster_project.manifest import (
     ROOT,
@@ -26,7 +27,7 @@ from dagster_project.watch import Looked, look_at_data
 from hornbook.lineage.manifest import Graph, LockEntry, Stage
 from hornbook.lineage.workspace import Hasher
 
-Event = dg.AssetMaterialization | dg.AssetObservation
+Event = dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation
 NULL_POINTER = "NULL"  # Dagster's own word for "no event": compare versions, not times
 
 
@@ -72,6 +73,8 @@ def sync_events(
         event = _stage_event(instance, root, stage, lock, hasher)
         if event is not None:
             events.append(event)
+            if stage.meta.get("datasets") and (root / stage.out).exists():
+                events.append(check_evaluation(root, stage))
     hasher.save()
     return events
 

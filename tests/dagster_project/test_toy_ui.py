@@ -203,6 +203,85 @@ def test_a_lock_held_by_another_process_is_waited_for(ui):
     assert other.wait() == 0
 
 
+def test_one_launch_brings_all_that_is_stale_to_its_end(ui):
+    fresh(ui)
+    ui.toy.edit("params.yaml", "left:\n  level: 1", "left:\n  level: 4")
+    ui.wait(lambda: "base" in ui.stale(), 40, "the change to show")
+    run = ui.finish(ui.launch(job="rerun_stale"))
+    assert run["status"] == "SUCCESS"
+    assert len(run["stepStats"]) == 4
+    fresh(ui)
+    assert "left.level: 1 -> 4" in ui.latest("base")["because"]
+    assert "executed" in {ui.latest(key)["outcome"] for key in ("branch/one", "end")}
+    ui.toy.run("git", "checkout", "-q", "params.yaml")
+    ui.wait(lambda: "base" in ui.stale(), 40, "the value to be back")
+    assert ui.finish(ui.launch(job="rerun_stale"))["status"] == "SUCCESS"
+    fresh(ui)
+    assert ui.latest("end")["outcome"] in {"run cache", "unchanged"}
+
+
+def test_definitions_are_loaded_again_while_a_run_goes_on_and_it_ends_well(ui):
+    fresh(ui)
+    slow_tool(ui, 15)
+    try:
+        ui.wait(lambda: "base" in ui.stale(), 40, "the code change to show")
+        run = ui.launch(["base", "branch/one"])
+        ui.wait(lambda: processes_of(ui.root), 40, "the stage process")
+        ui.toy.edit("params.yaml", "right:\n  level: 1", "right:\n  level: 9")
+        ui.wait(lambda: "branch/two" in ui.stale(), 30, "the change to show during the run")
+        assert ui.finish(run)["status"] == "SUCCESS"
+    finally:
+        restore_tool(ui)
+        ui.toy.run("git", "checkout", "-q", "params.yaml")
+    ui.wait(lambda: "base" in ui.stale(), 40, "the code to be back")
+    ui.finish(ui.launch(job="rerun_stale"))
+    fresh(ui)
+
+
+def test_a_failure_shows_the_words_of_the_stage_first(ui):
+    fresh(ui)
+    text = (ui.root / "tool.py").read_text()
+    (ui.root / "tool.py").write_text(
+        "import sys; sys.exit('hornbook: ConfigError: no left.level')\n"
+    )
+    try:
+        ui.wait(lambda: "base" in ui.stale(), 40, "the code change to show")
+        run = ui.launch(["base"])
+        assert ui.finish(run)["status"] == "FAILURE"
+        failed = [
+            e["error"]["message"] for e in ui.events(run) if e["__typename"] == "RunFailureEvent"
+        ]
+        first, _, rest = failed[0].partition("\n")
+        assert first.endswith("Failure: ConfigError: no left.level")
+        assert "artifacts/base is the last good one again" in rest
+        assert "ERROR: failed to reproduce" not in failed[0]
+    finally:
+        (ui.root / "tool.py").write_text(text)
+    fresh(ui)
+
+
+def test_a_broken_manifest_shows_and_recovers(ui):
+    fresh(ui)
+    text = (ui.root / "dvc.yaml").read_text()
+    (ui.root / "dvc.yaml").write_text("stages: [")
+    try:
+        ui.wait(lambda: "not valid YAML" in ui.load_error(), 30, "the error to show")
+    finally:
+        (ui.root / "dvc.yaml").write_text(text)
+    ui.wait(lambda: not ui.load_error(), 30, "the definitions to be back")
+    fresh(ui)
+
+
+def test_an_experiment_made_outside_is_a_partition_until_it_is_removed(ui):
+    fresh(ui)
+    ui.toy.dvc("exp", "run", "-q", "--temp", "-n", "high", "-S", "right.level=7")
+    ui.wait(lambda: ui.partitions("experiments") == ["high"], 40, "the partition")
+    ui.wait(lambda: "right.level" in ui.latest("experiments")["difference"], 30, "its difference")
+    assert ui.toy.run("git", "status", "--porcelain") == ""
+    ui.toy.dvc("exp", "remove", "-q", "high")
+    ui.wait(lambda: ui.partitions("experiments") == [], 40, "the partition to go")
+
+
 def test_step_metadata_is_what_a_person_looks_for(ui):
     fresh(ui)
     ui.materialise("branch/two")

@@ -28,7 +28,12 @@ RUN = """query($id: ID!){runOrError(runId:$id){... on Run{status
   stepStats{stepKey status startTime endTime}}}}"""
 ERRORS = """query($id: ID!){logsForRun(runId:$id){... on EventConnection{events{__typename
   ... on MessageEvent{message}
+  ... on RunFailureEvent{error{message causes{message}}}
   ... on ExecutionStepFailureEvent{error{message causes{message}}}}}}}"""
+LOCATIONS = """{workspaceOrError{... on Workspace{locationEntries{locationOrLoadError{
+  ... on PythonError{message causes{message}}}}}}}"""
+PARTITIONS = """query($key: AssetKeyInput!){assetNodeOrError(assetKey:$key){
+  ... on AssetNode{partitionKeys}}}"""
 
 
 def free_port() -> int:
@@ -109,7 +114,7 @@ class Ui:
     def statuses(self) -> dict[str, str]:
         """FRESH, STALE or MISSING of each stage."""
         nodes = self.nodes()
-        return {key: n["staleStatus"] for key, n in nodes.items() if key != "experiments"}
+        return {k: n["staleStatus"] for k, n in nodes.items() if k not in {"experiments", "plan"}}
 
     def stale(self) -> set[str]:
         """Assets that are not in sync."""
@@ -175,11 +180,26 @@ class Ui:
         """Launch and finish."""
         return self.finish(self.launch(keys), seconds)
 
+    def events(self, run: str) -> list[dict[str, Any]]:
+        """The events of a run, with the errors of failures."""
+        return list(self.ask(ERRORS, id=run)["logsForRun"]["events"])
+
+    def load_error(self) -> str:
+        """Why the definitions do not load, empty when they do."""
+        entries = self.ask(LOCATIONS)["workspaceOrError"]["locationEntries"]
+        error = entries[0]["locationOrLoadError"]
+        causes = [cause["message"] for cause in error.get("causes", [])]
+        return "\n".join([error["message"], *causes]) if "message" in error else ""
+
+    def partitions(self, key: str) -> list[str]:
+        """The partitions of an asset."""
+        answer = self.ask(PARTITIONS, key={"path": key.split("/")})
+        return list(answer["assetNodeOrError"]["partitionKeys"])
+
     def messages(self, run: str) -> str:
         """Everything the run logged."""
-        events = self.ask(ERRORS, id=run)["logsForRun"]["events"]
         parts: list[str] = []
-        for event in events:
+        for event in self.events(run):
             parts.append(event.get("message") or "")
             error = event.get("error")
             if error:
