@@ -1,7 +1,6 @@
 """One asset per DVC stage, derived from `dvc.yaml`; DVC executes, Dagster observes."""
 
 import time
-from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import dagster as dg
 
 from dagster_project.automation import outdated
 from dagster_project.checks import check_result, check_spec, failed_result
-from dagster_project.failure import KEPT_LINES, failure
+from dagster_project.failure import failure
 from dagster_project.manifest import (
     ROOT,
     current_code_version,
@@ -89,13 +88,13 @@ def stage_asset(
     def run_stage(
         context: dg.AssetExecutionContext, config: StageConfig
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-        started, lines = time.time(), deque[str](maxlen=KEPT_LINES)
+        started = time.time()
         try:
-            outcome = repro(context, stage.name, lines, force=config.force)
+            outcome = repro(context, stage.name, force=config.force)
         except StageError as error:
             if guarded and (failed := failed_result(ROOT, stage, started)):
                 yield failed
-            raise failure(ROOT, stage, lines, str(error)) from None  # it says all of it
+            raise failure(ROOT, stage, str(error)) from None  # it says all of it
         yield from materialised(context, stage.name, *outcome)
         if guarded:
             yield check_result(ROOT, stage)
@@ -103,13 +102,10 @@ def stage_asset(
     return run_stage
 
 
-def repro(
-    context: dg.AssetExecutionContext, name: str, lines: deque[str], *, force: bool
-) -> tuple[str, str]:
+def repro(context: dg.AssetExecutionContext, name: str, *, force: bool) -> tuple[str, str]:
     """Bring a stage up to date: what became of it, and why it had to run.
 
-    What the stage says goes to the log and, for a failure to show, to `lines`. A cancelled step
-    ends DVC and the stage process behind it.
+    A cancelled step ends DVC and the stage process behind it.
 
     Raises:
         dg.Failure: An input is stale or edited, so the record would be false.
@@ -128,12 +124,7 @@ def repro(
         return "unchanged", ""  # what DVC would say, without the second that asking it costs
     because = "; ".join(map(str, reasons)) or "it was forced"
     context.log.info(f"{name} runs because {because}")
-
-    def say(line: str) -> None:
-        context.log.info(line)
-        lines.append(line)
-
-    one = Repro(ROOT, name, say=say, force=force)
+    one = Repro(ROOT, name, say=context.log.info, force=force)
     try:
         return one.run(), because  # waits where another process works on the same artifacts
     finally:

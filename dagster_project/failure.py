@@ -1,4 +1,4 @@
-"""What a failed stage said, apart from what the tools around it say of it."""
+"""What a failed stage said, before what the tools around it say of it."""
 
 import re
 from collections.abc import Sequence
@@ -7,9 +7,9 @@ from pathlib import Path
 import dagster as dg
 
 from hornbook.lineage.manifest import Stage
-from hornbook.lineage.run import restore
+from hornbook.lineage.repro import restore
 
-KEPT_LINES = 60
+REMEDY = "\nits last good artifact is in the cache"  # of the command line; here it is put back
 _TRAILER = re.compile(
     r"^ERROR: failed to reproduce |^ERROR: failed to run: |^hornbook: StageError: "
 )
@@ -17,7 +17,7 @@ _STAGE = "hornbook: "  # before the message of a stage that a person can mend
 
 
 def own_message(lines: Sequence[str]) -> str:
-    """The message of the stage itself: what it said last, or the exception that ended it.
+    """The message of the stage that ended an experiment: what it said last, or its exception.
 
     `lines` are those of its output, oldest first.
     """
@@ -32,21 +32,16 @@ def own_message(lines: Sequence[str]) -> str:
     return "\n".join(told[-12:]).strip() or "it ended without a word"
 
 
-def failure(root: Path, stage: Stage, lines: Sequence[str], otherwise: str) -> dg.Failure:
+def failure(root: Path, stage: Stage, message: str) -> dg.Failure:
     """What the UI shows of a failed step: the stage's message, then what to do."""
-    is_back = restore(root, stage.out)
+    told = message.partition(REMEDY)[0]
     artifact = (
         f"{stage.out} is the last good one again."
-        if is_back
+        if restore(root, stage.out)
         else f"{stage.out} was never made here, so there is nothing to put back."
     )
     return dg.Failure(
-        f"{own_message(lines) if lines else otherwise}\n\n{stage.name} failed. {artifact} "
-        f"Launch it again after mending that: finished work is kept.",
-        metadata={
-            "stage": stage.name,
-            "command": stage.cmd,
-            "last lines": dg.MetadataValue.md("```text\n" + "\n".join(lines[-40:]) + "\n```"),
-        },
+        f"{told}\n\n{artifact} Launch it again after mending that: finished work is kept.",
+        metadata={"stage": stage.name, "command": stage.cmd},
         allow_retries=False,
     )

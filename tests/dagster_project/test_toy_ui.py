@@ -252,7 +252,7 @@ def test_a_failure_shows_the_words_of_the_stage_first(ui):
             e["error"]["message"] for e in ui.events(run) if e["__typename"] == "RunFailureEvent"
         ]
         first, _, rest = failed[0].partition("\n")
-        assert first.endswith("Failure: ConfigError: no left.level")
+        assert first.endswith("Failure: base failed: ConfigError: no left.level")
         assert "artifacts/base is the last good one again" in rest
         assert "ERROR: failed to reproduce" not in failed[0]
     finally:
