@@ -18,12 +18,14 @@ from pydantic import Field
 from dagster_project.failure import own_message
 from dagster_project.manifest import ROOT
 from dagster_project.metadata import flat_numbers
+from dagster_project.pools import TAG, pool_of
 from hornbook.experiment.commands import BEFORE, TABLES, describe
 from hornbook.lineage.cache import cached_text
 from hornbook.lineage.diff import experiments as known_experiments
-from hornbook.lineage.manifest import git_show, load_lock, parse_yaml
+from hornbook.lineage.manifest import Graph, git_show, load_lock, parse_yaml
 from hornbook.lineage.processes import dvc_environment
 from hornbook.lineage.workspace import flatten
+from hornbook.runtime import Runtime
 
 KEY = dg.AssetKey("experiments")
 AT_ONCE = 4  # described in one tick of the sensor; the others follow in the next
@@ -136,45 +138,60 @@ def _scores(root: Path, revision: str) -> dict[str, float]:
     return flat_numbers(parse_yaml(text)) if text else {}
 
 
-@dg.asset(
-    key=KEY,
-    partitions_def=experiment_names,
-    group_name="lineage",
-    kinds={"dvc", "hydra"},
-    description="A partition for each experiment, wherever it was made (here, by the job "
-    "`experiment`, or by `hornbook experiment run`), with its tables, scores and difference to "
-    "HEAD. Materialise a partition to run it again on the code of today.",
-)
-def experiments(
-    context: dg.AssetExecutionContext, config: ExperimentConfig
-) -> dg.MaterializeResult[Any]:
-    """One experiment of a partition that is there already."""
-    name = context.partition_key
-    run_aside(context, name, config)
-    metadata = told_of(ROOT, name)
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion(metadata["revision"]), metadata=metadata
+def pool(graph: Graph, runtime: Runtime) -> str:
+    """An experiment takes the place of what it may run: a training on the GPU, or the cores."""
+    used = {pool_of(stage, graph, runtime) for stage in graph.stages.values()}
+    return "gpu" if "gpu" in used else "cpu"
+
+
+def partitioned(pool: str) -> dg.AssetsDefinition:
+    """The asset that shows every experiment, and runs one again."""
+
+    @dg.asset(
+        key=KEY,
+        partitions_def=experiment_names,
+        group_name="lineage",
+        kinds={"dvc", "hydra"},
+        op_tags={TAG: pool},
+        pool=pool,
+        description="A partition for each experiment, wherever it was made (the job `experiment`, "
+        "`hornbook experiment run`), with its tables, scores and difference to HEAD. Materialise "
+        "a partition to run it again on the code of today.",
     )
+    def experiments(
+        context: dg.AssetExecutionContext, config: ExperimentConfig
+    ) -> dg.MaterializeResult[Any]:
+        name = context.partition_key
+        run_aside(context, name, config)
+        metadata = told_of(ROOT, name)
+        version = dg.DataVersion(metadata["revision"])
+        return dg.MaterializeResult(data_version=version, metadata=metadata)
+
+    return experiments
 
 
-@dg.op(tags={"dagster/kind/dvc": "", "dagster/kind/hydra": ""})
-def run_experiment(context: dg.OpExecutionContext, config: NamedExperiment) -> None:
-    """Run it, and show what came of it as a partition of `experiments`."""
-    run_aside(context, config.name, config)
-    context.instance.add_dynamic_partitions(str(experiment_names.name), [config.name])
-    context.log_event(materialisation(ROOT, config.name))
+def launchpad_job(pool: str) -> dg.JobDefinition:
+    """The job that runs an experiment by its name and overrides."""
 
+    @dg.op(pool=pool, tags={TAG: pool})
+    def run_experiment(context: dg.OpExecutionContext, config: NamedExperiment) -> None:
+        """Run it, and show what came of it as a partition of `experiments`."""
+        run_aside(context, config.name, config)
+        context.instance.add_dynamic_partitions(str(experiment_names.name), [config.name])
+        context.log_event(materialisation(ROOT, config.name))
 
-@dg.job(
-    name="experiment",
-    config={"ops": {"run_experiment": {"config": EXAMPLE}}},
-    description="Run an experiment from the Launchpad: a name, and overrides of conf/. It runs in "
-    "a workspace of its own, unchanged stages come from the cache, the work tree stays as it is. "
-    "Its tables and its difference to HEAD are the partition of that name of `experiments`.",
-)
-def experiment() -> None:
-    """The job of the Launchpad."""
-    run_experiment()
+    @dg.job(
+        name="experiment",
+        config={"ops": {"run_experiment": {"config": EXAMPLE}}},
+        description="Run an experiment from the Launchpad: a name, and overrides of conf/. It runs "
+        "in a workspace of its own, unchanged stages come from the cache, the work tree stays as "
+        "it is. Its tables and its difference to HEAD are the partition of that name of "
+        "`experiments`.",
+    )
+    def experiment() -> None:
+        run_experiment()
+
+    return experiment
 
 
 def materialisation(root: Path, name: str) -> dg.AssetMaterialization:

@@ -20,7 +20,8 @@ def graph_of(root: Path = ROOT) -> Graph:
     Raises:
         ConfigError: `dvc.yaml` or `params.yaml` is absent or broken.
     """
-    declaring = [root / "dvc.yaml", root / "params.yaml", *sorted(root.glob("*.dvc"))]
+    tracking = (file for file in root.glob("*.dvc") if file.is_file())
+    declaring = [root / "dvc.yaml", root / "params.yaml", *sorted(tracking)]
     return _graph(root, tuple(map(_mark, declaring)))
 
 

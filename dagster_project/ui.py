@@ -128,7 +128,7 @@ def reload_definitions(port: int) -> bool:
     asked = json.dumps({"query": RELOAD, "variables": {"name": LOCATION}}).encode()
     address, headers = f"http://127.0.0.1:{port}/graphql", {"Content-Type": "application/json"}
     request = urllib.request.Request(address, asked, headers)
-    with urllib.request.urlopen(request, timeout=RELOAD_SECONDS) as answer:  # noqa: S310 - http by construction
+    with urllib.request.urlopen(request, timeout=RELOAD_SECONDS) as answer:  # noqa: S310 - http
         told = json.loads(answer.read())
     entry = ((told.get("data") or {}).get("reloadRepositoryLocation") or {}).get(
         "locationOrLoadError"
@@ -139,8 +139,10 @@ def reload_definitions(port: int) -> bool:
 def follow(changed: set[str], port: int) -> None:
     """Compose again when conf/ changed, then load the definitions again."""
     names = ", ".join(sorted(str(Path(name).relative_to(ROOT)) for name in changed)[:4])
-    if needs_composing(changed) and compose_again():
-        names += "; params.yaml written"
+    if needs_composing(changed):
+        names += "; params.yaml written" if compose_again() else ""
+    elif str(ROOT / "params.yaml") in changed:
+        keep_conf_error(None)  # who wrote it has composed it
     told = "definitions loaded again" if reload_definitions(port) else "definitions are broken"
     say(f"{names} changed: {told}")
 
@@ -165,6 +167,18 @@ def compose_again(root: Path = ROOT) -> bool:
         return False
     keep_conf_error(None, root)
     return is_written
+
+
+def edited_conf(root: Path = ROOT) -> set[str]:
+    """What git has as changed of values, before anybody watched."""
+    told = subprocess.run(
+        ["git", "status", "--porcelain", "-z", "--", "conf", "params.yaml"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+    return {str(root / line[3:]) for line in told.split("\0") if line}
 
 
 def current_overrides() -> list[str]:
@@ -235,6 +249,9 @@ def main(arguments: Sequence[str]) -> int:
             return 0
         require_port(options.port, "Dagster", "--port")
         prepare_home()
+        keep_conf_error(None)
+        if needs_composing(edited_conf()) and compose_again():
+            say("conf/ was edited: params.yaml written")
         fetch_inputs()
         processes.append(start_dagster(options.port))
         wait_until_up(options.port, processes[-1])

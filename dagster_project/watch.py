@@ -51,7 +51,7 @@ def changes(before: Looked, now: Looked) -> set[str]:
 def look_at_definitions(root: Path = ROOT) -> Looked:
     """What Dagster's definitions are read from: conf/, the graph and the code of each stage."""
     code = {path for stage in _stages(root) for path in stage.code}
-    inputs = root.glob("*.dvc")  # which paths are inputs
+    inputs = (file for file in root.glob("*.dvc") if file.is_file())  # not DVC's own folder
     return look([*(root / name for name in sorted({*DEFINING, *code})), *sorted(inputs)])
 
 

@@ -1,5 +1,7 @@
 """What the UI tells: failures, broken configuration, columns, numbers."""
 
+import subprocess
+import time
 from pathlib import Path
 
 import dagster as dg
@@ -7,12 +9,15 @@ import pandas as pd
 import pytest
 
 from dagster_project import ui
-from dagster_project.columns import column_sources, column_types, table_file
+from dagster_project.checks import check_evaluation, check_result, failed_result
+from dagster_project.columns import column_metadata, column_sources, column_types, table_file
 from dagster_project.failure import own_message
 from dagster_project.manifest import graph_of
 from dagster_project.metadata import flat_numbers
 from dagster_project.watch import keep_conf_error, require_sound_conf
+from hornbook.artifacts import write_json
 from hornbook.errors import ConfigError
+from hornbook.stage import failed_checks
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAILER = "ERROR: failed to reproduce 'web_filter': failed to run: x, exited with 2"
@@ -70,9 +75,39 @@ def test_values_are_composed_where_nobody_else_has(tmp_path, changed, is_needed)
     assert ui.needs_composing({str(tmp_path / name) for name in changed}, tmp_path) is is_needed
 
 
+def test_values_edited_before_the_start_are_found_by_git(tmp_path):
+    for command in (("init", "-q"), ("add", "-A")):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    (tmp_path / "conf" / "web").mkdir(parents=True)
+    file = tmp_path / "conf" / "web" / "a b.yaml"
+    file.write_text("x: 1\n")
+    subprocess.run(["git", "add", "-A"], cwd=tmp_path, check=True)
+    file.write_text("x: 2\n")
+    assert ui.edited_conf(tmp_path) == {str(file)}
+
+
 def test_numbers_have_keys_of_their_own():
     told = {"rows": 3, "kind": "x", "is_on": True, "loss": {"web": 1.5, "inner": {"code": 2}}}
     assert flat_numbers(told) == {"rows": 3, "loss/web": 1.5, "loss/inner/code": 2}
+
+
+def test_checks_are_those_that_the_artifact_carries(tmp_path):
+    """A fresh clone has artifacts and nothing of the runs that made them."""
+    stage = graph_of(ROOT).stages["web_filter"]
+    nothing = check_result(tmp_path, stage)
+    assert (nothing.passed, nothing.severity) == (False, dg.AssetCheckSeverity.WARN)
+    one = {"type": "t", "kwargs": {}, "success": True, "observed": 3, "unexpected": 0, "rows": []}
+    found = {"documents": {"success": True, "rows": 3, "expectations": [one]}}
+    write_json(tmp_path / stage.out / "expectations.json", found)
+    assert check_result(tmp_path, stage).passed
+    assert check_evaluation(tmp_path, stage).asset_key == dg.AssetKey("web_filter")
+    found["documents"] |= {"success": False, "expectations": [one | {"success": False}]}
+    write_json(failed_checks(tmp_path, stage.name), found)
+    failed = failed_result(tmp_path, stage, since=0.0)
+    assert failed is not None
+    assert not failed.passed
+    assert "**no**" in str(failed.metadata["results"].value)
+    assert failed_result(tmp_path, stage, since=time.time() + 60) is None
 
 
 def with_columns():
@@ -111,8 +146,6 @@ def test_a_column_that_is_passed_on_is_what_its_producer_wrote(stage):
 
 
 def test_a_table_tells_its_columns_and_where_they_are_from(tmp_path):
-    from dagster_project.columns import column_metadata
-
     graph = graph_of(ROOT)
     for name, columns in (("web_corpus", ["id", "text"]), ("web_scores", ["id", "score"])):
         folder = tmp_path / graph.stages[name].out
