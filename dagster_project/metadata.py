@@ -132,12 +132,13 @@ def _mlflow(
 ) -> dict[str, Any]:
     """A link to the MLflow run of a trained or evaluated variant.
 
-    A Dagster run writes it now if it is new; the sync sensor, which has to be quick, only looks.
+    A Dagster run that made the artifact writes it now; the sync sensor and a stage that was
+    unchanged, which have to be quick, only look.
     """
     if stage.family not in FAMILIES:
         return {}
     told, artifact = "not tracked: hornbook track", (stage.name, entry.out_hash)
-    if dagster_run and (is_new or artifact not in index.load(root)):
+    if dagster_run and is_new:
         told = _track(root, stage.name, dagster_run)
     run = index.load(root).get(artifact)
     if run is None:
