@@ -4,7 +4,6 @@ An experiment is a set of overrides with a name. DVC keeps it as a git reference
 branches, so the work tree and `git status` stay as they are, whoever made it.
 """
 
-import json
 import os
 import signal
 import subprocess
@@ -19,12 +18,11 @@ from dagster_project.failure import own_message
 from dagster_project.manifest import ROOT
 from dagster_project.metadata import flat_numbers
 from dagster_project.pools import TAG, pool_of
-from hornbook.experiment.commands import BEFORE, TABLES, describe
+from hornbook.experiment.records import TABLES, Record, describe
 from hornbook.lineage.cache import cached_text
 from hornbook.lineage.diff import experiments as known_experiments
-from hornbook.lineage.manifest import Graph, git_show, load_lock, parse_yaml
+from hornbook.lineage.manifest import Graph, parse_yaml
 from hornbook.lineage.processes import dvc_environment
-from hornbook.lineage.workspace import flatten
 from hornbook.runtime import Runtime
 
 KEY = dg.AssetKey("experiments")
@@ -38,10 +36,14 @@ class ExperimentConfig(dg.Config):
 
     overrides: list[str] = Field(
         default=[],
-        description="Hydra overrides against conf/, e.g. web.filter.threshold=4 or scale=smoke. "
-        "None are those that the experiment of this name had, on the code of today.",
+        description="Hydra overrides against conf/, e.g. web.filter.threshold=4 or scale=smoke; "
+        "web.filter.threshold=2,3,4 is a sweep. None are those that the experiment of this name "
+        "had, on the code of today.",
     )
-    targets: list[str] = Field(default=[TABLES], description="Where it stops: stages of dvc.yaml.")
+    targets: list[str] = Field(
+        default=[TABLES],
+        description="Stages of dvc.yaml at which it stops; none is the whole graph.",
+    )
 
 
 class NamedExperiment(ExperimentConfig):
@@ -85,8 +87,7 @@ def run_aside(
             lines.append(line.rstrip())
         if process.wait():
             raise dg.Failure(
-                f"{own_message(lines)}\n\nThe work tree is untouched and finished stages are in "
-                f"the cache: launch the same again after mending it.",
+                own_message(lines),
                 metadata={"experiment": name, "last lines": "\n".join(lines[-40:])},
                 allow_retries=False,
             )
@@ -106,16 +107,12 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 def own_values(root: Path, name: str) -> list[str]:
-    """The overrides with which an experiment differs from the commit it was made at."""
+    """What an experiment was run with; of one of DVC's own, the values that it changed."""
     revision = known_experiments(root).get(name)
     if revision is None:
         return []
-    was, now = (
-        flatten(parse_yaml(git_show(root, at, "params.yaml") or "") or {})
-        for at in (f"{revision}^", revision)
-    )
-    changed = sorted(key for key in now if was.get(key) != now[key] and key in was)
-    return [f"{key}={json.dumps(now[key])}" for key in changed]
+    one = Record(root, name, revision)
+    return one.overrides if one.overrides is not None else one.changed()
 
 
 def told_of(root: Path, name: str) -> dict[str, Any]:
@@ -127,14 +124,14 @@ def told_of(root: Path, name: str) -> dict[str, Any]:
         "tables": dg.MetadataValue.md(told.tables),
         "difference": dg.MetadataValue.md(told.difference),
         "keep it": f"dvc exp branch {name} {name}",
-        **_scores(root, told.revision),
+        **_scores(root, Record(root, name, told.revision)),
     }
 
 
-def _scores(root: Path, revision: str) -> dict[str, float]:
+def _scores(root: Path, one: Record) -> dict[str, int | float]:
     """The scores of its tables, which the UI draws over the experiments."""
-    entry = load_lock(root, revision).get(TABLES)
-    text = cached_text(root, entry.out_hash, "metrics.json") if entry else None
+    tables = one.lock[TABLES].out_hash if one.has(TABLES) else None
+    text = cached_text(root, tables, "metrics.json") if tables else None
     return flat_numbers(parse_yaml(text)) if text else {}
 
 
@@ -175,10 +172,11 @@ def launchpad_job(pool: str) -> dg.JobDefinition:
 
     @dg.op(pool=pool, tags={TAG: pool})
     def run_experiment(context: dg.OpExecutionContext, config: NamedExperiment) -> None:
-        """Run it, and show what came of it as a partition of `experiments`."""
+        """Run it, and show what came of it as partitions of `experiments`: a sweep's are many."""
         run_aside(context, config.name, config)
-        context.instance.add_dynamic_partitions(str(experiment_names.name), [config.name])
-        context.log_event(materialisation(ROOT, config.name))
+        for name in unseen(context.instance, ROOT):
+            context.instance.add_dynamic_partitions(str(experiment_names.name), [name])
+            context.log_event(materialisation(ROOT, name))
 
     @dg.job(
         name="experiment",
@@ -215,17 +213,22 @@ def experiment_updates(
 
     A partition that somebody added by hand stays until it has been run once.
     """
-    there = {n: at for n, at in known_experiments(root).items() if not n.endswith(BEFORE)}
     known = set(instance.get_dynamic_partitions(str(experiment_names.name)))
-    seen = {name: _seen(instance, name) for name in sorted(known | set(there))}
-    gone = [name for name in sorted(known - set(there)) if seen[name]]
-    new = [name for name, at in sorted(there.items()) if seen[name] != at][:AT_ONCE]
+    there = known_experiments(root)
+    gone = [name for name in sorted(known - set(there)) if _seen(instance, name)]
+    new = unseen(instance, root)[:AT_ONCE]
     requests: list[Any] = []
     if added := [name for name in new if name not in known]:
         requests.append(experiment_names.build_add_request(added))
     if gone:
         requests.append(experiment_names.build_delete_request(gone))
     return requests, [materialisation(root, name) for name in new]
+
+
+def unseen(instance: dg.DagsterInstance, root: Path) -> list[str]:
+    """The experiments whose revision Dagster has not seen."""
+    there = known_experiments(root)
+    return [name for name, revision in sorted(there.items()) if _seen(instance, name) != revision]
 
 
 def _seen(instance: dg.DagsterInstance, name: str) -> str | None:

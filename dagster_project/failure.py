@@ -10,26 +10,24 @@ from hornbook.lineage.manifest import Stage
 from hornbook.lineage.repro import restore
 
 REMEDY = "\nits last good artifact is in the cache"  # of the command line; here it is put back
-_TRAILER = re.compile(
-    r"^ERROR: failed to reproduce |^ERROR: failed to run: |^hornbook: StageError: "
-)
-_STAGE = "hornbook: "  # before the message of a stage that a person can mend
+_OWN = "hornbook: "  # before the message that a command ends with
+_ABOVE = re.compile(r"StageError: .* failed[^\n]*:\n")
 
 
 def own_message(lines: Sequence[str]) -> str:
-    """The message of the stage that ended an experiment: what it said last, or its exception.
+    """What ended a command, the words of the stage first: its message, or its exception.
 
     `lines` are those of its output, oldest first.
     """
-    told = [line for line in lines if not _TRAILER.match(line)]
-    for number in reversed(range(len(told))):
-        if told[number].startswith(_STAGE):
-            return "\n".join([told[number].removeprefix(_STAGE), *told[number + 1 :]]).strip()
-    for number in reversed(range(len(told))):
-        if told[number].startswith("Traceback (most recent call last)"):
-            trace = [line for line in told[number:] if line.strip()]
+    for number in reversed(range(len(lines))):
+        if lines[number].startswith(_OWN):
+            told = "\n".join([lines[number].removeprefix(_OWN), *lines[number + 1 :]]).strip()
+            return _ABOVE.sub("", told, count=1)
+    for number in reversed(range(len(lines))):
+        if lines[number].startswith("Traceback (most recent call last)"):
+            trace = [line for line in lines[number:] if line.strip()]
             return "\n".join([trace[-1], *trace])
-    return "\n".join(told[-12:]).strip() or "it ended without a word"
+    return "\n".join(lines[-12:]).strip() or "it ended without a word"
 
 
 def failure(root: Path, stage: Stage, message: str) -> dg.Failure:

@@ -72,7 +72,7 @@ class Ui:
             stdout=self.log.open("ab"),
             stderr=subprocess.STDOUT,
         )
-        self.wait(lambda: len(self.statuses()) > 1, 90, "the UI to answer")
+        self.wait(lambda: len(self.statuses()) > 1, 180, "the UI to answer")
         return self
 
     def stop(self) -> None:
