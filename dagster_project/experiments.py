@@ -18,9 +18,9 @@ from dagster_project.failure import own_message
 from dagster_project.manifest import ROOT
 from dagster_project.metadata import flat_numbers
 from dagster_project.pools import TAG, pool_of
+from hornbook.diff.revisions import experiments as known_experiments
 from hornbook.experiment.records import TABLES, Record, describe
 from hornbook.lineage.cache import cached_text
-from hornbook.lineage.diff import experiments as known_experiments
 from hornbook.lineage.manifest import Graph, parse_yaml
 from hornbook.lineage.processes import dvc_environment
 from hornbook.runtime import Runtime
