@@ -92,7 +92,7 @@ def test_an_edited_input_shows_its_reader(ui):
 
 def test_dagster_and_dvc_write_the_same_lock(ui):
     fresh(ui)
-    ui.launch(["base", "branch/one", "branch/two", "end"], config=None)
+    ui.finish(ui.launch(["base", "branch/one", "branch/two", "end"], config=None))
     by_dagster = yaml.safe_load((ui.root / "dvc.lock").read_text())
     ui.toy.dvc("repro", "-f", "--no-run-cache")
     assert yaml.safe_load((ui.root / "dvc.lock").read_text()) == by_dagster
