@@ -29,7 +29,8 @@ def pool_of(stage: Stage, graph: Graph, runtime: Runtime) -> str:
     """The pool of a stage: `meta.pool` where `dvc.yaml` gives one, else by what it uses."""
     if "pool" in stage.meta:
         return str(stage.meta["pool"])
-    if _is_on_gpu(graph.param_values(stage)):
+    # a report reads values of training too, and computes nothing with them
+    if stage.meta.get("processor") and _is_on_gpu(graph.param_values(stage)):
         return "gpu"
     is_asking = "openai" in stage.meta.get("kinds", ())
     return "endpoint" if is_asking and (runtime.teacher_url or runtime.endpoints) else "cpu"
