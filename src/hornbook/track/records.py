@@ -14,17 +14,38 @@ from hornbook.errors import ArtifactError
 from hornbook.lineage.manifest import LockEntry, Stage
 from hornbook.lineage.workspace import flatten
 from hornbook.stage import measurements_file
+from hornbook.track.occasion import TRAININGS
 
 Metrics = dict[str, float]
 Point = tuple[int, Metrics]
 
 
 @dataclass(frozen=True)
+class Input:
+    """An artifact or input that a stage read, by the hash that DVC recorded of it."""
+
+    path: str
+    dvc_hash: str
+    stage: str  # that wrote it; empty of an input of the graph
+    size_bytes: int
+    context: str  # training or evaluation
+
+
+@dataclass(frozen=True)
+class Model:
+    """What the registry has of a checkpoint: its name, a sentence, and where its bytes are."""
+
+    name: str
+    about: str
+    card: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Record:
     """One run: what is known of an artifact of a trained or evaluated variant.
 
-    `curve` has the metrics of each logged step; `seconds` is None where this machine did not make
-    the artifact.
+    `curve` has the metrics of each logged step, `usage` those of the machine by seconds since the
+    start; `seconds` is None where this machine did not make the artifact.
     """
 
     stage: str
@@ -34,6 +55,9 @@ class Record:
     tags: Mapping[str, str]
     curve: tuple[Point, ...] = ()
     seconds: float | None = None
+    inputs: tuple[Input, ...] = ()
+    usage: tuple[tuple[float, Metrics], ...] = ()
+    model: Model | None = None
 
 
 @dataclass
@@ -51,6 +75,7 @@ def read_record(root: Path, stage: Stage, entry: LockEntry) -> Record:
     """
     content = READERS[stage.family](root / stage.out)
     measured = _measurements(root, stage.name, entry.out_hash)
+    usage = measured.pop("usage", [])
     numbers = {f"measured/{key}": value for key, value in numeric(measured).items()}
     tags = {
         "dvc.stage": stage.name,
@@ -67,7 +92,33 @@ def read_record(root: Path, stage: Stage, entry: LockEntry) -> Record:
         tags=tags | content.tags,
         curve=tuple(content.curve),
         seconds=measured.get("seconds"),
+        usage=tuple((float(one["seconds"]), numeric(one["metrics"])) for one in usage),
+        inputs=_inputs(stage, entry),
+        model=_model(root, stage, entry) if stage.family in TRAININGS else None,
     )
+
+
+def _inputs(stage: Stage, entry: LockEntry) -> tuple[Input, ...]:
+    """What the stage read besides code."""
+    context = "training" if stage.family in TRAININGS else "evaluation"
+    return tuple(
+        Input(path, entry.deps[path], producer, entry.read.get(path, 0), context)
+        for path, producer in sorted({**dict.fromkeys(stage.sources, ""), **stage.inputs}.items())
+        if path in entry.deps
+    )
+
+
+def _model(root: Path, stage: Stage, entry: LockEntry) -> Model:
+    instance = str(stage.instance)
+    name = instance.rpartition("-")[0] if stage.family == "train_seed" else instance
+    card = {
+        "dvc": {"path": stage.out, "md5": entry.out_hash, "stage": stage.name},
+        "config": read_json(root / stage.out / "config.json"),
+        "fetch": f"dvc pull {stage.name}",
+        "load": f"hornbook export {stage.out} FOLDER, then transformers' from_pretrained(FOLDER)",
+    }
+    about = f"{stage.desc} Weights: `{stage.out}` at DVC hash `{entry.out_hash}`."
+    return Model(name, about, card)
 
 
 def name(key: str) -> str:
