@@ -27,6 +27,7 @@ from hornbook.errors import ArtifactError, ConfigError
 from hornbook.gate import Gate, is_loaded
 from hornbook.lineage.manifest import Graph, LockEntry, Stage, load_graph, load_lock, lookup
 from hornbook.lineage.workspace import Hasher, compare, identity, require_fresh
+from hornbook.measure.usage import Usage
 from hornbook.progress import Progress, Reporter
 from hornbook.runtime import Runtime, load_runtime
 
@@ -272,8 +273,12 @@ def _make(root: Path, run: Run, stage: Stage, begun: LockEntry, several: ModuleT
     if several:
         several.tell("pending", str(run.pending.relative_to(root)))
     started, cpu = time.monotonic(), _cpu_seconds()
-    _function(stage)(run)
-    run.close()
+    usage = Usage()
+    try:
+        _function(stage)(run)
+        run.close()
+    finally:
+        run.measure(usage=usage.stop())
     _require_unchanged(root, stage, begun)
     _record(root, run, seconds=time.monotonic() - started, cpu_seconds=_cpu_seconds() - cpu)
     _move(run.out, root / stage.out)

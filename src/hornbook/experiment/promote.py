@@ -20,7 +20,7 @@ import yaml
 
 from hornbook.artifacts import write_text
 from hornbook.compose import compose, render, write_params
-from hornbook.errors import ArtifactError, ConfigError
+from hornbook.errors import ArtifactError, ConfigError, HornbookError
 from hornbook.experiment.git import git, identity
 from hornbook.experiment.points import parse
 from hornbook.experiment.records import Record, changed, known_experiment, shown
@@ -65,11 +65,22 @@ def promote(root: Path, name: str, branch: str | None = None) -> list[str]:
     finally:
         git(root, "update-ref", "-d", _PROMOTED)
     write_params(root)
+    name_models(root)
     return [
         f"HEAD is {revision[:10]}: {_files(name)}",
         *_check_out(root),
         "take it back: git revert HEAD && dvc checkout",
     ]
+
+
+def name_models(root: Path) -> None:
+    """Move MLflow's alias `promoted`; a store that is away does not undo a promotion."""
+    from hornbook.track.runs import promote as promote_models
+
+    try:
+        promote_models(root)
+    except HornbookError as error:
+        sys.stderr.write(f"MLflow has the alias `promoted` where it was: {error}\n")
 
 
 def _files(name: str) -> str:

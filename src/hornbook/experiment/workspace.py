@@ -123,7 +123,10 @@ class Workspace:
         if self.is_ended:
             raise StageError(f"experiment {self.point.name} was ended")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "hornbook", "run", *stages, "--jobs", str(jobs)],
+            [
+                *(sys.executable, "-m", "hornbook", "run", *stages, "--jobs", str(jobs)),
+                *("--experiment", self.point.name),
+            ],
             cwd=self.folder,
             env=environment,
             text=True,

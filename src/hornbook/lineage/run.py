@@ -15,14 +15,14 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from hornbook.composed import composed_anew
-from hornbook.errors import ConfigError, StageError
+from hornbook.errors import ConfigError, HornbookError, StageError
 from hornbook.lineage import compared, further_seeds
 from hornbook.lineage.forecast import Step, duration, forecast, measured, wall_seconds
 from hornbook.lineage.inputs import pull_inputs
 from hornbook.lineage.manifest import Graph, load_graph, load_lock
 from hornbook.lineage.processes import sigterm_as_interrupt
 from hornbook.lineage.repro import Outcome, Repro, restore
-from hornbook.lineage.workspace import Hasher, stale_stages
+from hornbook.lineage.workspace import Hasher, Reason, stale_stages
 from hornbook.runtime import load_runtime
 
 TOLD_SECONDS = 10
@@ -174,6 +174,9 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("stages", nargs="*", help="a stage (train@phi-1_5) or a family (train)")
     parser.add_argument("--jobs", type=_count, help="stages side by side (default: runtime.jobs)")
+    parser.add_argument(
+        "--experiment", help="what MLflow calls it; hornbook experiment run gives its name"
+    )
     options = parser.parse_args(list(arguments))
     root = Path.cwd()
     if anew := composed_anew(root):
@@ -188,6 +191,20 @@ def main(arguments: Sequence[str]) -> int:
         print(f"all {len(names)} stages are up to date: nothing to do")  # noqa: T201
         return 0
     jobs = options.jobs or load_runtime(root).jobs
+    result = _bring_up_to_date(root, graph, hasher, stale, len(names), jobs)
+    _track(root, graph, result, options.experiment)
+    return _report(result)
+
+
+def _bring_up_to_date(
+    root: Path,
+    graph: Graph,
+    hasher: Hasher,
+    stale: Mapping[str, Sequence[Reason]],
+    selected: int,
+    jobs: int,
+) -> Outcomes:
+    """Run stale stages between what is predicted and how it turned out."""
     steps = forecast(graph, load_lock(root), hasher, root, stale)
     predicted = wall_seconds(graph, steps, jobs)
     unknown = sum(step.takes.seconds is None for step in steps)
@@ -195,7 +212,7 @@ def main(arguments: Sequence[str]) -> int:
     about = f", {most} {duration(predicted)} by their last runs" if unknown < len(steps) else ""
     left_out = f" without {unknown} that never ran here" if about and unknown else ""
     print(  # noqa: T201
-        f"{len(stale)} of {len(names)} stages to bring up to date{about}{left_out} "
+        f"{len(stale)} of {selected} stages to bring up to date{about}{left_out} "
         f"(hornbook plan says why)"
     )
     started = time.monotonic()
@@ -204,7 +221,19 @@ def main(arguments: Sequence[str]) -> int:
     took = time.monotonic() - started
     for line in _beside(root, steps, result, predicted, took) if about else ():
         print(line)  # noqa: T201
-    return _report(result)
+    return result
+
+
+def _track(root: Path, graph: Graph, result: Outcomes, experiment: str | None) -> None:
+    """Runs of MLflow for the models and scores that are new; a store that is away stops nothing."""
+    from hornbook.track.runs import FAMILIES, track
+
+    names = [name for name in result.done if graph.stages[name].family in FAMILIES]
+    try:
+        if names:
+            track(root, stages=names, experiment=experiment)
+    except HornbookError as error:
+        print(f"not in MLflow yet: {error}; later: hornbook track", file=sys.stderr)  # noqa: T201
 
 
 def _count(text: str) -> int:
