@@ -13,7 +13,7 @@ from typing import TypeVar
 from hornbook.errors import InputError
 from hornbook.track.index import EXPERIMENT, TrackedRun, folder, tracking_uri
 from hornbook.track.occasion import Occasion
-from hornbook.track.records import Input, Model, Record
+from hornbook.track.records import Input, Model, Record, headlines
 
 # before the import: MLflow asks for its settings when it is imported
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -111,10 +111,9 @@ class Store:
         return TrackedRun(run.stage, run.dvc_hash, run.run_id, run.experiment_id, dagster_run_id)
 
     def score(self, run_id: str, record: Record) -> None:
-        """Metrics of an evaluation on the run of its model too, so that models compare by them."""
+        """The main scores on the run of their model too, so that models compare by them."""
         now = int(time.time() * 1000)
-        found = [Metric(k, v, now, 0) for k, v in sorted(record.metrics.items())
-                 if not k.startswith(("measured/", "system/"))]  # fmt: skip
+        found = [Metric(key, value, now, 0) for key, value in sorted(headlines(record).items())]
         for some in _batches(found, MAX_METRICS_PER_BATCH):
             self._client.log_batch(run_id, metrics=some)
 
