@@ -1,14 +1,15 @@
-"""`hornbook experiment`: run, list, compare, promote, remove."""
+"""`hornbook experiment`: run, list, compare, promote, push, pull, remove."""
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hornbook.experiment.compare import as_csv, as_json, compare, lines
 from hornbook.experiment.git import forget
 from hornbook.experiment.promote import promote
 from hornbook.experiment.records import describe, known_experiment, listing
+from hornbook.experiment.share import pull, push, remote_experiments
 from hornbook.experiment.sweep import run
 
 EXAMPLES = """examples:
@@ -16,14 +17,16 @@ EXAMPLES = """examples:
   hornbook experiment run strict web.filter.threshold=2,3,4      a sweep of three, side by side
   hornbook experiment run three-seeds 'seeds=[0,1,2]'            a list is no sweep
   hornbook experiment compare                                    tables of HEAD and all of them
+  hornbook experiment pull strict --stage benchmark_tables       a colleague's, without checkpoints
   hornbook experiment promote strict_threshold-4                 its values become HEAD's"""
 
 
-def _run(options: argparse.Namespace) -> int:
-    def tell(line: str) -> None:
-        print(line, flush=True)  # noqa: T201
+def _tell(line: str) -> None:
+    print(line, flush=True)  # noqa: T201
 
-    root = Path.cwd()
+
+def _run(options: argparse.Namespace) -> int:
+    root, tell = Path.cwd(), _tell
     names = run(root, options.name, options.overrides, options.target, jobs=options.jobs, tell=tell)
     if len(names) > 1:
         tell(f"compare: hornbook experiment compare {' '.join(names)}")
@@ -35,8 +38,32 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _list(_options: argparse.Namespace) -> int:
-    print("\n".join(listing(Path.cwd())))  # noqa: T201
+def _list(options: argparse.Namespace) -> int:
+    if options.remote is None:
+        print("\n".join(listing(Path.cwd())))  # noqa: T201
+        return 0
+    found = remote_experiments(Path.cwd(), options.remote)
+    for name, revision in sorted(found.items()):
+        _tell(f"{name:<28} {revision[:10]}")
+    if not found:
+        _tell(f"no experiment there yet; hornbook experiment push NAME --remote {options.remote}")
+    return 0
+
+
+def _push(options: argparse.Namespace) -> int:
+    push(Path.cwd(), options.name, options.stage, git_remote=options.remote, tell=_tell)
+    return 0
+
+
+def _pull(options: argparse.Namespace) -> int:
+    pull(
+        Path.cwd(),
+        options.name,
+        options.stage,
+        has_inputs=options.inputs,
+        git_remote=options.remote,
+        tell=_tell,
+    )
     return 0
 
 
@@ -99,7 +126,14 @@ def parser() -> argparse.ArgumentParser:
     )
     one.set_defaults(do=_run)
     shown = commands.add_parser("list", help="all experiments with the values that are their own")
+    shown.add_argument("--remote", help="those that a git remote has instead: origin")
     shown.set_defaults(do=_list)
+    _add_sharing(commands.add_parser("push", help="give one to others, with its artifacts"), _push)
+    taken = commands.add_parser("pull", help="take one of others: commit, tables, named artifacts")
+    _add_sharing(taken, _pull)
+    taken.add_argument(
+        "--inputs", action="store_true", help="also what these stages read, to make them again"
+    )
     _add_compare(commands.add_parser("compare", help="tables of HEAD and experiments side by side"))
     next_head = commands.add_parser(
         "promote",
@@ -116,6 +150,18 @@ def parser() -> argparse.ArgumentParser:
     gone.add_argument("names", nargs="+", metavar="name")
     gone.set_defaults(do=_remove)
     return found
+
+
+def _add_sharing(found: argparse.ArgumentParser, do: Callable[[argparse.Namespace], int]) -> None:
+    found.add_argument("name")
+    found.add_argument(
+        "--stage",
+        action="append",
+        default=[],
+        help="only the artifact of this stage (push: all of the experiment's, pull: its tables)",
+    )
+    found.add_argument("--remote", default="origin", help="the git remote (default: origin)")
+    found.set_defaults(do=do)
 
 
 def _add_compare(found: argparse.ArgumentParser) -> None:
@@ -135,6 +181,6 @@ def _add_compare(found: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`hornbook experiment run|list|compare|promote|remove`."""
+    """`hornbook experiment run|list|compare|promote|push|pull|remove`."""
     options = parser().parse_args(list(arguments))
     return int(options.do(options))

@@ -1,13 +1,19 @@
 """git, as experiments need it: commands with their errors, and the references that DVC reads."""
 
 import os
+import re
+import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import mkdtemp
 
 from hornbook.errors import StageError
+from hornbook.lineage.leftovers import WORKSPACES
 
 _OTHER_CHECKOUT = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"}
+_CREDENTIALS = re.compile(r"://[^/@\s]+@")
 
 
 def git(root: Path, *arguments: str, text: str | None = None) -> str:
@@ -26,13 +32,34 @@ def git(root: Path, *arguments: str, text: str | None = None) -> str:
         check=False,
     )
     if done.returncode:
-        raise StageError(f"git {' '.join(arguments[:4])} failed: {done.stderr.strip()[-500:]}")
+        told = without_secrets(
+            f"git {' '.join(arguments[:4])} failed: {done.stderr.strip()[-500:]}"
+        )
+        raise StageError(told)
     return done.stdout
+
+
+def without_secrets(text: str) -> str:
+    """A text without the names and passwords of the addresses in it."""
+    return _CREDENTIALS.sub("://", text)
 
 
 def git_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The environment without what a git hook says of the checkout that it is called for."""
     return {name: value for name, value in environment.items() if name not in _OTHER_CHECKOUT}
+
+
+@contextmanager
+def clone_at(root: Path, revision: str) -> Generator[Path]:
+    """A clone with the files of a revision, for as long as it is needed; it shares the objects."""
+    (root / WORKSPACES).mkdir(parents=True, exist_ok=True)
+    folder = Path(mkdtemp(prefix="tmp-clone-", dir=root / WORKSPACES))
+    try:
+        git(root, "clone", "--quiet", "--shared", "--no-checkout", ".", str(folder))
+        git(folder, "checkout", "--quiet", "--detach", revision)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def identity(root: Path) -> Sequence[str]:

@@ -7,13 +7,10 @@ is touched.
 """
 
 import re
-import shutil
 import subprocess
 import sys
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import yaml
@@ -21,10 +18,9 @@ import yaml
 from hornbook.artifacts import write_text
 from hornbook.compose import compose, render, write_params
 from hornbook.errors import ArtifactError, ConfigError, HornbookError
-from hornbook.experiment.git import git, identity
+from hornbook.experiment.git import clone_at, git, identity
 from hornbook.experiment.points import parse
 from hornbook.experiment.records import Record, changed, known_experiment, shown
-from hornbook.lineage.leftovers import WORKSPACES
 from hornbook.lineage.manifest import load_lock
 from hornbook.lineage.processes import dvc_environment
 from hornbook.lineage.workspace import Hasher
@@ -46,7 +42,8 @@ def promote(root: Path, name: str, branch: str | None = None) -> list[str]:
     """
     one = known_experiment(root, name)
     overrides = _require_promotable(root, one, branch)
-    with _clone(root, one) as clone:
+    with clone_at(root, one.baseline) as clone:
+        git(clone, "checkout", "--quiet", one.revision, "--", ".")
         _write_conf(clone, name, overrides)
         _require_values(clone, one)
         git(clone, "add", "--all", "conf", "params.yaml", "dvc.lock")
@@ -134,20 +131,6 @@ def _require_clean(root: Path) -> None:
             f"{', '.join(edited[:6])}: not what dvc.lock records, and a checkout would replace it; "
             f"record it (hornbook run) or put the record back (dvc checkout {edited[0]})"
         )
-
-
-@contextmanager
-def _clone(root: Path, one: Record) -> Generator[Path]:
-    """HEAD's commit with the files of the experiment, beside the work tree."""
-    (root / WORKSPACES).mkdir(parents=True, exist_ok=True)
-    folder = Path(mkdtemp(prefix="tmp-promote-", dir=root / WORKSPACES))
-    try:
-        git(root, "clone", "--quiet", "--shared", "--no-checkout", ".", str(folder))
-        git(folder, "checkout", "--quiet", "--detach", one.baseline)
-        git(folder, "checkout", "--quiet", one.revision, "--", ".")
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write_conf(root: Path, name: str, overrides: Sequence[str]) -> None:

@@ -65,7 +65,7 @@ class Workspace:
         write_text(self.folder / "params.yaml", render(self.point.values))
         settle(self.folder)
         self._share_cache()
-        self._dvc("checkout", "--quiet", "--force", "--allow-missing")
+        self._dvc("checkout", "--force", "--allow-missing")
         self._take_data()
 
     def _share_cache(self) -> None:
@@ -94,7 +94,8 @@ class Workspace:
             check=False,
         )
         if done.returncode:
-            raise StageError(f"dvc {' '.join(arguments)} failed: {done.stderr.strip()[-500:]}")
+            told = done.stderr.partition("Having any troubles?")[0].strip()
+            raise StageError(f"dvc {' '.join(arguments)} failed: {told[-800:]}")
 
     def _environment(self) -> dict[str, str]:
         """Our processes; stores and measurements are those of the checkout, the code is its own."""
