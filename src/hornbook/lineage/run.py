@@ -18,7 +18,7 @@ from hornbook.composed import composed_anew
 from hornbook.errors import ConfigError, HornbookError, StageError
 from hornbook.lineage import compared, further_seeds
 from hornbook.lineage.forecast import Step, duration, forecast, measured, wall_seconds
-from hornbook.lineage.inputs import pull_inputs
+from hornbook.lineage.inputs import pull_inputs, require_sources
 from hornbook.lineage.manifest import Graph, load_graph, load_lock
 from hornbook.lineage.processes import sigterm_as_interrupt
 from hornbook.lineage.repro import Outcome, Repro, restore
@@ -190,6 +190,7 @@ def main(arguments: Sequence[str]) -> int:
     if not stale:
         print(f"all {len(names)} stages are up to date: nothing to do")  # noqa: T201
         return 0
+    require_sources(graph, stale)
     jobs = options.jobs or load_runtime(root).jobs
     result = _bring_up_to_date(root, graph, hasher, stale, len(names), jobs)
     _track(root, graph, result, options.experiment)
@@ -219,7 +220,9 @@ def _bring_up_to_date(
     with sigterm_as_interrupt():
         result = run_stages(root, list(stale), jobs=jobs, say=_printer())
     took = time.monotonic() - started
-    for line in _beside(root, steps, result, predicted, took) if about else ():
+    for line in (
+        _beside(root, steps, result, predicted, took) if about and not result.failed else ()
+    ):
         print(line)  # noqa: T201
     return result
 
@@ -273,9 +276,11 @@ def _printer() -> Callable[[str], None]:
 def _report(result: Outcomes) -> int:
     counts = {kind: list(result.done.values()).count(kind) for kind in ("executed", "run cache")}
     told = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
-    print(f"{len(result.done)} stages done ({told or 'all unchanged'})")  # noqa: T201
     if not result.failed:
+        print(f"{len(result.done)} stages done ({told or 'all unchanged'})")  # noqa: T201
         return 0
+    done = f"{len(result.done)} stages done{f' ({told})' if told else ''}"
+    print(f"{done}, {len(result.failed)} failed")  # noqa: T201
     for message in result.failed.values():
         print(f"hornbook: {message}", file=sys.stderr)  # noqa: T201
     if result.skipped:
