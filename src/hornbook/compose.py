@@ -15,6 +15,7 @@ from hornbook.artifacts import write_json, write_text
 from hornbook.errors import ConfigError
 from hornbook.lineage.compared import compared
 from hornbook.lineage.further_seeds import further_seeds
+from hornbook.lineage.inputs import absent
 
 _RUNTIME = "runtime"
 _NOTHING = object()
@@ -104,6 +105,8 @@ def _explain(root: Path, message: str, overrides: Sequence[str]) -> str:
     if unknown:
         key = unknown.group(1)
         known = sorted(_flat_keys(_hydra(root, ())[0]))
+        if key in known:
+            return f"{given}: {key} takes further keys with a + before it: '+{key}={{KEY: VALUE}}'"
         near = difflib.get_close_matches(key, known, n=4, cutoff=0.5)
         parent = key.rpartition(".")[0]
         allowed = near or [k for k in known if k.startswith(parent)][:12]
@@ -280,6 +283,9 @@ examples: hornbook compose                          back to the values of conf/c
         return _report_check(root, options.overrides)
     is_changed = write_params(root, options.overrides)
     print(f"params.yaml {'written' if is_changed else 'unchanged'}")  # noqa: T201
+    values = yaml.safe_load((root / "params.yaml").read_text("utf-8"))
+    for key, place in absent(root, values).items():
+        print(f"{key}={place} is not there: what reads it cannot run yet")  # noqa: T201
     return 0
 
 

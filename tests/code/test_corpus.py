@@ -122,6 +122,20 @@ def test_a_stage_that_would_keep_nothing_says_what_it_dropped(tmp_path):
         code_corpus(stage(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"folder_licences": {}}, r"\{'no_licence': 1\}; '\+code\.corpus\.folder_licences="),
+        ({"licences": ["ISC"]}, r"\{'licence': 1\}; code\.corpus\.licences lists those that are"),
+    ],
+)
+def test_where_licences_leave_nothing_the_setting_is_named(tmp_path, settings, told):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.py").write_text(GOOD)
+    with pytest.raises(InputError, match=told):
+        code_corpus(stage(tmp_path, **settings))
+
+
 def test_what_is_installed_is_in_the_record(tmp_path):
     from hornbook.code.installed import pinned
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hornbook.compose import check_params, compose, render
+from hornbook.compose import check_params, compose, main, render
 from hornbook.errors import ConfigError
 from hornbook.runtime import load_runtime
 
@@ -63,11 +63,50 @@ def test_equal_values_are_equal_bytes():
         ("seeds='0,1'", r"seeds='0,1': expected a list of whole numbers"),
         ("seeds=0,1", r"use key=\[value1,value2\]"),
         ("+further_seeds.last=x", r"further_seeds is not a setting; beside it are .*seeds"),
+        ("code.corpus.licences=[MTI]", r"code\.corpus\.licences\.0='MTI': 'MTI' is no SPDX.*MIT\?"),
+        ("code.corpus.licences=[mit]", r"'mit' is no SPDX identifier .*did you mean MIT\?"),
+        ("code.corpus.licences=[BSD license]", r"did you mean BSD-2-Clause AND BSD-3-Clause\?"),
+        ("code.corpus.licences=['MIT AND ISC']", r"'MIT AND ISC' is several: name each by itself"),
+        ("+code.corpus.folder_licences={a: PFS-2.0}", r"folder_licences\.a='PFS-2.0'.*PSF-2.0\?"),
+        (
+            "code.corpus.folder_licences={a: MIT}",
+            r"with a \+ before it: '\+code\.corpus\.folder_li",
+        ),
+        ("code.corpus.questions.licences=[CC BY-SA 4.0]", r"did you mean CC-BY-SA-4.0\?"),
+        ("code.corpus.generated_marks=['(']", r"'\(' is no regular expression: missing \)"),
+        ("web.corpus.languages=[english]", r"'english' is no language that is told .* de,.* en,"),
+        ("web.corpus.rules.gopher.max_bullet_lines=90", r"max_bullet_lines=90.* equal to 1"),
+        ("web.corpus.rules.c4.min_sentences=-1", r"min_sentences=-1.* equal to 0"),
     ],
 )
 def test_a_wrong_setting_names_itself_what_is_allowed_and_the_file(override, told):
     with pytest.raises(ConfigError, match=f"(?s){told}"):
         compose(ROOT, [override])
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "code.corpus.licences=[MPL-2.0,PostgreSQL,LicenseRef-ours]",
+        "+code.corpus.folder_licences={mine/: MIT OR Apache-2.0}",
+        "web.corpus.languages=[de,en]",
+        "web.corpus.rules.gopher.max_bullet_lines=1",
+        "web.corpus.rules.fineweb.max_newlines_per_word=1000000",
+        "web.corpus.rules.gopher.min_stop_words=0",
+    ],
+)
+def test_what_the_guides_name_as_a_setting_composes(override):
+    assert compose(ROOT, [override])
+
+
+def test_an_input_that_is_not_there_is_told_when_it_is_named(tmp_path, monkeypatch, capsys):
+    for name in ("conf", "dvc.yaml", "requirements.lock"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    assert main(["data.web=/no/crawl"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "data.web=/no/crawl is not there: what reads it cannot run yet"
+    ]
 
 
 def test_a_variable_that_is_not_set_is_named_with_the_key_it_is_for(monkeypatch):

@@ -74,6 +74,11 @@ def test_the_number_of_workers_changes_no_byte_and_a_second_run_finds_finished_f
         ("noise.warc.gz", b"\x1f\x8b noise" * 9, r"noise\.warc\.gz yields no page"),
         ("noise.tar.gz", b"noise" * 99, r"noise\.tar\.gz yields no page"),
         ("noise.parquet", b"PAR1 noise", r"noise\.parquet yields no page"),
+        (
+            "body.jsonl",
+            b'{"body": "x"}',
+            "no row has text in a column 'text' nor 'content'; replace",
+        ),
         ("cut.warc.gz", gzip.compress(page(1))[:60], r"cut\.warc\.gz yields no page"),
         ("part.warc", (page(2) + page(3))[:-99], r"part\.warc breaks off after \d pages"),
         ("part.warc.gz", gzip.compress(page(2)) + gzip.compress(page(3))[:-30], "breaks off after"),

@@ -1,6 +1,6 @@
 """Stage `code_corpus`: files and questions that are licensed, sound, and written by people."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,7 @@ def code_corpus(run: Run) -> None:
     if not any(one.facts["kept"] for one in judged):
         raise InputError(
             f"code_corpus: none of {sum(counts.values())} files and questions passed the rules: "
-            f"{counts}"
+            f"{counts}{_remedy(counts)}"
         )
     written = without_repeats(run, judged, settings.dropped_examples)
     number_parts(written, run.out)
@@ -39,6 +39,13 @@ def code_corpus(run: Run) -> None:
     write_json(run.out / "inputs.json", _record(found))
     _conclude(run, [*judged, *written])
     run.expect("documents", documents(run.out), settings.expectations, key="id")
+
+
+def _remedy(dropped: Mapping[str, int]) -> str:
+    """What to set where licences are why nothing is left."""
+    if dropped.get("no_licence"):
+        return "; '+code.corpus.folder_licences={FOLDER/: MIT}' says what a folder's licence is"
+    return "; code.corpus.licences lists those that are allowed" if dropped.get("licence") else ""
 
 
 def _record(found: Inputs) -> dict[str, Any]:

@@ -27,8 +27,8 @@ Allowed = Collection[str]
 
 
 @cache
-def _known() -> dict[str, str]:
-    """SPDX identifier or expression by its names in lower case."""
+def by_name() -> dict[str, str]:
+    """SPDX identifier or expression by its names, in lower case."""
     found: dict[str, str] = {}
     for line in NAMES.read_text("ascii").splitlines():
         if line.startswith("#"):
@@ -52,9 +52,9 @@ def spdx(name: str) -> str:
     plain = " ".join(CLASSIFIER.sub("", name.strip()).split()).rstrip(".").lower()
     shorter = plain.removeprefix("the ")
     direct = (
-        _known().get(plain)
-        or _known().get(shorter)
-        or _known().get(shorter.removesuffix(" license"))
+        by_name().get(plain)
+        or by_name().get(shorter)
+        or by_name().get(shorter.removesuffix(" license"))
     )
     if direct is not None:
         return direct
@@ -82,7 +82,7 @@ def _tokens(text: str) -> list[str]:
 
 def _identifier(word: str) -> str:
     """The identifier in its own case; an unknown one as it is, which no list allows by accident."""
-    known = _known().get(word.lower()) or _known().get(word.removesuffix("+").lower())
+    known = by_name().get(word.lower()) or by_name().get(word.removesuffix("+").lower())
     return word if known is None or " " in known else known
 
 

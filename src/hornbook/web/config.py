@@ -2,12 +2,23 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
 from hornbook.classifier.config import Annotations, Filter, Fit, Scores
 from hornbook.config import STRICT, Expectation
 from hornbook.web.rules_config import Rules
+
+
+def _told_apart(language: str) -> str:
+    from resiliparse.parse.lang import supported_langs
+
+    known: list[str] = sorted(supported_langs())
+    if language not in known:
+        raise ValueError(
+            f"{language!r} is no language that is told from others; these are {', '.join(known)}"
+        )
+    return language
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -23,7 +34,7 @@ class Corpus:
     """What is read and what survives extraction and rules."""
 
     include: list[str]  # globs below data.web
-    languages: list[str]
+    languages: list[Annotated[str, AfterValidator(_told_apart)]]
     max_language_rank: int  # resiliparse's distance; higher is less certain
     unreadable_file: Literal["refuse", "skip"]
     limits: Limits

@@ -35,7 +35,8 @@ def web_corpus(run: Run) -> None:
     if not any(done.facts["kept"] for done in read):
         raise InputError(
             f"web_corpus: no page in {len(files)} files passed the rules: "
-            f"{summed(read, 'dropped')}; is data.web the right place?"
+            f"{summed(read, 'dropped')}; docs/web.md says what each means; is data.web the right "
+            f"place?"
         )
     written = without_repeats(run, read, settings.examples)
     number_parts(written, run.out)

@@ -15,6 +15,7 @@ from hornbook.web.config import Corpus
 from hornbook.web.extract import language, main_text
 from hornbook.web.inputs import pages_of, readable
 from hornbook.web.mask import mask
+from hornbook.web.readers import TEXTS
 from hornbook.web.rules import judge
 
 COLUMNS = ("id", "text", "source", "language", "words", "masked")
@@ -78,13 +79,19 @@ def _require_whole(file: InputFile, pages: int, broken: Counter[str]) -> None:
     if not file.num_bytes:
         what, remedy = "is empty", ""
     elif not pages:
-        what, remedy = f"yields no page: {dict(broken) or 'nothing'}", ""
+        what, remedy = f"yields no page: {dict(broken) or 'nothing'}{_explained(broken)}", ""
     else:
         what, remedy = f"breaks off after {pages} pages", ", which keeps the pages before the break"
     raise InputError(
         f"{file.place} {what}; replace it, remove it, or set "
         f"web.corpus.unreadable_file=skip{remedy}"
     )
+
+
+def _explained(broken: Counter[str]) -> str:
+    """What is missing where rows have no text: most often the column has another name."""
+    columns = " nor ".join(repr(name) for name in TEXTS)
+    return f", as no row has text in a column {columns}" if set(broken) == {"no_text"} else ""
 
 
 def extract(page: Page, settings: Corpus) -> dict[str, Any]:
