@@ -18,7 +18,7 @@ def toy(tmp_path, monkeypatch):
     one = make_toy(tmp_path / "a checkout")
     one.edit("dvc.yaml", "deps: [tool.py, data/raw.txt]", "deps: [tool.py, '${data.raw}']")
     (one.root / "params.yaml").write_text(
-        "data:\n  raw: data/raw.txt\nleft:\n  level: 1\nright:\n  level: 1\n"
+        "data:\n  raw: data/raw.txt\nleft:\n  level: 1\nright:\n  level: 1\nseeds: [0, 1]\n"
     )
     (one.root / "conf" / "runtime").mkdir(parents=True)
     shutil.copy(RUNTIME, one.root / "conf" / "runtime")

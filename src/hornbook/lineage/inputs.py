@@ -69,7 +69,7 @@ def require_sources(graph: Graph, names: Iterable[str]) -> None:
     Raises:
         InputError: A file or folder is not there; the message has the setting that names it.
     """
-    settings = {value: key for key, value in flatten(graph.params).items() if value}
+    settings = {str(value): key for key, value in flatten(graph.params).items()}
     readers: dict[str, list[str]] = {}
     for name in names:
         for path in graph.stages[name].sources:
