@@ -228,6 +228,16 @@ def test_the_stage_removes_reports_and_counts(made, tmp_path):
     assert file_bytes(out) == file_bytes(made(tmp_path / "b", STAGE_ITEMS, TEXTS, workers=3))
 
 
+def test_items_that_ask_nothing_are_refused(tmp_path, monkeypatch):
+    run = prepare(tmp_path, STAGE_ITEMS, TEXTS, monkeypatch)
+    micro = tmp_path / "data" / "benchmarks" / "micro"
+    micro.mkdir(parents=True)
+    (micro / "rivers.jsonl").write_text('{"prompt": "x"}\n{"id": "b", "question": "Which one?"}\n')
+    told = r"rivers\.jsonl: item 2 has no text in `prompt` or `context`, only id, question"
+    with pytest.raises(InputError, match=told):
+        module.decontaminate(run)
+
+
 def test_one_part_becomes_one_part_also_when_nothing_is_left_of_it(made, tmp_path):
     out = made(tmp_path, STAGE_ITEMS, [LONG, SHORT, "text", "text"])
     parts = sorted(out.glob("part-*.parquet"))

@@ -2,16 +2,19 @@
 
 import gzip
 import json
+import re
+from pathlib import Path
 
 import pytest
 
 from hornbook.artifacts import read_documents, read_json, read_table
 from hornbook.errors import ConfigError, InputError
-from hornbook.web.corpus import web_corpus
+from hornbook.web.corpus import ORDER, web_corpus
 from tests.made_run import conf, file_bytes, made_run
 from tests.web.articles import STORY
 from tests.web.test_pages import record
 
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = "<html><body><article><p>{0} {1}</p><p>Write to a@b.org.</p></article></body></html>"
 
 ROWS = json.dumps({"text": STORY}).encode() + b"\n"
@@ -93,6 +96,13 @@ def test_a_file_of_which_nothing_can_be_read_is_named(tmp_path, name, content, t
     put(tmp_path, name, content)
     with pytest.raises(InputError, match=told):
         web_corpus(made(tmp_path))
+
+
+def test_the_guides_say_what_each_reason_means():
+    guides = "".join((DOCS / name).read_text("utf-8") for name in ("web.md", "scale.md"))
+    # of runs of words the guide names the first and the last length
+    told = {re.sub(r"\d+", "N", word) for word in re.findall(r"`(\w+)`", guides)}
+    assert [reason for reason in ORDER if re.sub(r"\d+", "N", reason) not in told] == []
 
 
 def test_an_unreadable_file_is_passed_over_where_that_is_set(tmp_path):

@@ -15,6 +15,7 @@ from hornbook.clean.overlap import EDITED, KINDS, PROGRAM, SHORT
 from hornbook.clean.search import Found, Hit, Search, load, save
 from hornbook.compute import Done, Place, Shard, map_shards
 from hornbook.errors import InputError
+from hornbook.evaluate.items import read_lines
 from hornbook.evaluate.texts import ItemTexts, benchmark_items
 from hornbook.stage import Run
 
@@ -34,11 +35,13 @@ def decontaminate(run: Run) -> None:
     settings = run.section("clean.decontaminate", Decontaminate)
     documents = run.input(f"artifacts/clean/dedup/{corpus}")
     benchmarks = run.input(run.section("data.benchmarks", str))
+    _require_questions(benchmarks)
     items = sorted(benchmark_items(benchmarks), key=lambda one: (one.benchmark, one.item_id))
     if not items:
         raise InputError(
             f"data.benchmarks={benchmarks} has no benchmark item, so nothing can be "
-            f"decontaminated; expected *.jsonl of items, or the folders of published benchmarks"
+            f"decontaminated; expected micro/*.jsonl of items, or the folders of published "
+            f"benchmarks"
         )
     search = Search.of(items, settings)
     measured = write_recall(run, items, search, settings)
@@ -70,6 +73,17 @@ def decontaminate(run: Run) -> None:
         planted_recall=measured["kinds"],
         clean_texts_flagged=measured["false_positive_rate"],
     )
+
+
+def _require_questions(benchmarks: Path) -> None:
+    """Refuse items that could not be looked for, which would pass for items that nothing holds."""
+    for file in sorted(benchmarks.glob("micro/*.jsonl")):
+        for number, row in enumerate(read_lines(file), 1):
+            if not isinstance(row.get("context", row.get("prompt")), str):
+                raise InputError(
+                    f"{file}: item {number} has no text in `prompt` or `context`, only "
+                    f"{', '.join(sorted(row))}: call what it asks one of them"
+                )
 
 
 def write_recall(
