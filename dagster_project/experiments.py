@@ -23,9 +23,10 @@ from hornbook.experiment.records import TABLES, Record, describe
 from hornbook.lineage.cache import cached_text
 from hornbook.lineage.manifest import Graph, parse_yaml
 from hornbook.lineage.processes import dvc_environment
-from hornbook.runtime import Runtime
+from hornbook.runtime import Runtime, load_runtime
 
 KEY = dg.AssetKey("experiments")
+CLEARING_SECONDS = 20  # after a stage has ended: its workspace goes, an older result comes back
 AT_ONCE = 4  # described in one tick of the sensor; the others follow in the next
 EXAMPLE = {"name": "strict-web", "overrides": ["web.filter.threshold=4"], "targets": [TABLES]}
 experiment_names = dg.DynamicPartitionsDefinition(name="experiment")
@@ -96,12 +97,14 @@ def run_aside(
 
 
 def _end(process: subprocess.Popen[str]) -> None:
+    """End it as Ctrl-C does, which lets a training write its checkpoint; by force only then."""
+    seconds = load_runtime(ROOT).stop_seconds + CLEARING_SECONDS
     for number in (signal.SIGINT, signal.SIGKILL):
         if process.poll() is not None:
             return
         os.killpg(process.pid, number)
         try:
-            process.wait(timeout=10)
+            process.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
             continue
 

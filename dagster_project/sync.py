@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from dagster_project.checks import check_evaluation
+from dagster_project.dead_runs import end_dead_runs
 from dagster_project.experiments import experiment_updates
 from dagster_project.manifest import (
     ROOT,
@@ -25,6 +26,7 @@ from dagster_project.metadata import materialisation_metadata
 from dagster_project.plan import current_plan
 from dagster_project.watch import Looked, look_at_data
 from hornbook.lineage.manifest import Graph, LockEntry, Stage
+from hornbook.lineage.repro import worked_on
 from hornbook.lineage.workspace import Hasher
 
 Event = dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation
@@ -178,7 +180,9 @@ ASK_AGAIN_SECONDS = 600.0  # somebody may have wiped an asset in the UI
 )
 def dvc_sync(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Runless events for what Dagster has not seen."""
-    running, started = running_steps(context.instance), time.monotonic()
+    for run_id in end_dead_runs(context.instance):
+        context.log.info(f"run {run_id} has no process any more and is failed")
+    running, started = running_steps(context.instance) | worked_on_outside(), time.monotonic()
     if SEEN.is_soon(running, started):
         return dg.SkipReason("there are many files: the next look is soon")
     looked = look_at_data()
@@ -196,6 +200,14 @@ def dvc_sync(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipRe
         return dg.SensorResult(asset_events=events, dynamic_partitions_requests=requests)
     SEEN.looked, SEEN.running, SEEN.synced_at = looked, running, started
     return dg.SkipReason("all of it is known")
+
+
+def worked_on_outside(root: Path = ROOT) -> frozenset[str]:
+    """The steps of stages that DVC runs now, whoever started it."""
+    outs = worked_on(root)
+    if not outs:
+        return frozenset()
+    return frozenset(op_name(one.name) for one in graph_of(root).stages.values() if one.out in outs)
 
 
 def running_steps(instance: dg.DagsterInstance) -> frozenset[str]:

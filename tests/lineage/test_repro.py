@@ -14,7 +14,7 @@ import pytest
 
 from hornbook.errors import StageError
 from hornbook.lineage.manifest import load_graph, load_lock
-from hornbook.lineage.repro import Repro, failure
+from hornbook.lineage.repro import Repro, failure, worked_on
 from hornbook.lineage.run import run_stages
 from hornbook.lineage.workspace import Hasher, stale_stages
 from tests.toy import make_toy
@@ -97,6 +97,7 @@ def test_a_second_run_waits_for_the_first_and_does_nothing_again(toy):
     begin_slowly(toy)
     first = run_here(toy, "base")
     until((toy.root / "started").exists)
+    assert worked_on(toy.root) == {"artifacts/base"}
     (toy.root / "started").unlink()
     told: list[str] = []
     second = Repro(toy.root, "base", told.append)
@@ -106,6 +107,7 @@ def test_a_second_run_waits_for_the_first_and_does_nothing_again(toy):
     thread.join(60)
     assert first.wait(60) == 0
     assert outcomes == ["unchanged"]
+    assert worked_on(toy.root) == set()
     assert not (toy.root / "started").exists()
     assert sum("waits: process" in line for line in told) == 1
     assert not any("busy" in line for line in told)
@@ -149,6 +151,7 @@ def test_a_process_that_was_killed_leaves_no_lock(toy):
     os.killpg(run.process.pid, signal.SIGKILL)  # DVC and the stage, which can clean up nothing
     thread.join(60)
     assert "artifacts/base" in (toy.root / ".dvc" / "tmp" / "rwlock").read_text()
+    assert worked_on(toy.root) == set()
     (toy.root / "slow").unlink()
     assert Repro(toy.root, "base", lambda _: None).run() == "executed"
 

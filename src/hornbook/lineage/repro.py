@@ -1,5 +1,6 @@
 """One `dvc repro` of one stage as a process: waited for, stopped, and its failure told."""
 
+import json
 import os
 import re
 import signal
@@ -9,7 +10,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+import psutil
 
 from hornbook.errors import StageError
 from hornbook.lineage.manifest import load_graph
@@ -36,6 +39,18 @@ _CHATTER = (
     "Generating lock file",
     "> PYTHONPATH=",
 )
+
+
+def worked_on(root: Path) -> set[str]:
+    """The outputs that living DVC processes write now, relative to the root."""
+    try:
+        written: dict[str, dict[str, Any]] = json.loads((root / _RWLOCK).read_text("utf-8"))[
+            "write"
+        ]
+        busy = {path for path, info in written.items() if psutil.pid_exists(int(info["pid"]))}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return set()  # nobody has worked here yet, or DVC writes the file just now
+    return {os.path.relpath(path, root.resolve()) for path in busy}
 
 
 def repro_command(stage: str, *, force: bool = False) -> list[str]:

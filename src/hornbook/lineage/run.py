@@ -118,8 +118,8 @@ def _stop(
         one.interrupt()
     if alive:
         say(
-            f"stopping {', '.join(alive)}: a training writes its checkpoint first, within "
-            f"{seconds:g} s; Ctrl-C again ends it at once"
+            f"stopping {', '.join(alive)}, at most {seconds:g} s: a training would write its "
+            f"checkpoint first; Ctrl-C again ends it at once"
         )
     until = time.monotonic() + seconds
     for name, one in alive.items():
