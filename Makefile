@@ -1,7 +1,7 @@
 # Thin: every target is one command of the project's own tools. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help env demo ui mlflow test test-all lint bench real clean
+.PHONY: help env demo ui mlflow test test-all lint bench team-demo real clean
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -46,3 +46,7 @@ lint: env ## ruff, pyright, the conf and dvc.yaml checks
 
 bench: env ## side by side with peers, into docs/performance.md
 	@$(BIN)/python bench/every.py
+
+team-demo: env ## two clones, S3 and PostgreSQL: a story that passes on its own (docs/team.md)
+	@$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps $(FIND_LINKS) -r tests/team/requirements.lock
+	@$(BIN)/python tests/team/story.py
