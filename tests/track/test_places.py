@@ -1,8 +1,10 @@
 """Where a run of MLflow stands, what it is called, what it read, and which model is promoted."""
 
 import json
+import sys
 import time
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
@@ -169,6 +171,16 @@ def test_usage_is_counted_and_ends(monkeypatch):
     count = len(points)
     time.sleep(0.2)
     assert len(points) == count
+
+
+def test_an_import_of_torch_that_is_going_on_does_not_end_the_count(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", ModuleType("torch"))  # as its import begins
+    monkeypatch.setattr("hornbook.measure.usage.FIRST_SECONDS", 0.05)
+    usage = Usage()
+    time.sleep(0.4)
+    points = usage.stop()
+    assert len(points) > 1
+    assert not [key for key in points[0]["metrics"] if "gpu" in key]
 
 
 def test_a_long_stage_has_no_more_points_than_a_short_one(monkeypatch):

@@ -74,10 +74,11 @@ class Usage:
 
 def _accelerator() -> dict[str, float]:
     """Memory of the GPU that this process computes on; nothing where it has none."""
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_initialized():
+    # an import of torch that is going on in the stage shows here as a module without its parts
+    cuda = getattr(sys.modules.get("torch"), "cuda", None)
+    if not getattr(cuda, "is_initialized", bool)():
         return {}
-    free, total = torch.cuda.mem_get_info()
+    free, total = sys.modules["torch"].cuda.mem_get_info()
     return {
         "gpu_0_memory_usage_megabytes": round((total - free) / 1e6),
         "gpu_0_memory_usage_percentage": round(100 * (total - free) / total, 1),
