@@ -112,9 +112,8 @@ def _summary(found: Planned) -> str:
     parts += [f"{restore} from the run cache"] if restore else []
     parts.append(f"{found.stages - len(found.steps)} unchanged")
     unknown = sum(step.takes.seconds is None for step in found.steps)
-    about = (
-        f"at most about {duration(found.seconds)}" if may else f"about {duration(found.seconds)}"
-    )
+    near = f"about {duration(found.seconds)}" if found.seconds >= 1 else duration(found.seconds)
+    about = f"at most {near}" if may and found.seconds >= 1 else near
     is_known = unknown < len(found.steps)
     total = [f"{about} on the clock, {found.jobs} side by side" if is_known else "time unknown"]
     total += [f"without {unknown} that never ran here"] if unknown and is_known else []
