@@ -24,7 +24,7 @@ from hornbook.lineage.manifest import LockEntry, load_graph, load_lock
 from hornbook.lineage.receipts import receipt_file
 from hornbook.lineage.replay import replay
 from hornbook.lineage.reproduction import Asked
-from hornbook.lineage.sampling import sample_items
+from hornbook.lineage.sampling import sample_answers, sample_items
 from hornbook.lineage.verify import Verified, chosen, main, verify
 from hornbook.lineage.workspace import Hasher
 from hornbook.teacher.store import AnswerStore
@@ -340,6 +340,51 @@ def test_no_more_items_than_were_asked_are_a_sample(tmp_path):
     copy: Any = Evaluated(tmp_path, [])
     (tmp_path / "params.yaml").write_text("evaluate: {limit: 3}")
     assert sample_items(copy, {}, 3, 1e-3, lambda _line: None) is None
+
+
+ANSWERED = [("a", "one"), ("b", "two"), ("c", "three")]
+
+
+class Answered:
+    """A clean copy whose teacher gives these answers."""
+
+    def __init__(self, root: Path, rows: list[tuple[str, str]]) -> None:
+        self.root, self.rows = root, rows
+        self.out = root / "out"
+        (root / "dvc.yaml").write_text("stages: {}")
+        answers(root / "recorded", ANSWERED)
+        (root / "params.yaml").write_text("books: {answers: {count: 3, seed: 0}}")
+
+    def run(self, _say: Any) -> bool:
+        asked = json.loads((self.root / "params.yaml").read_text())["books"]["answers"]["count"]
+        answers(self.out, self.rows[:asked])
+        return True
+
+
+def answers(folder: Path, rows: list[tuple[str, str]]) -> None:
+    folder.mkdir(parents=True)
+    table = pa.table({"id": [key for key, _ in rows], "text": [text for _, text in rows]})
+    pq.write_table(table, folder / "part-00000.parquet")
+
+
+@pytest.mark.parametrize(
+    ("made", "place"),
+    [
+        (ANSWERED, None),
+        ([("a", "one"), ("b", "other")], "b, text"),
+        ([("a", "one"), ("d", "four")], "d"),
+    ],
+)
+def test_answers_of_a_sample_are_those_of_a_shorter_plan(tmp_path, made, place):
+    copy: Any = Answered(tmp_path, made)
+    recorded = {"part-00000.parquet": tmp_path / "recorded" / "part-00000.parquet"}
+    found = sample_answers(copy, recorded, 2, 0.0, lambda _line: None)
+    assert found is not None
+    assert found.sample == {"answers": 2, "of": 3}
+    assert (found.compared.first.place if found.compared.first else None) == place
+    assert found.compared.is_within == (place is None)
+    (tmp_path / "params.yaml").write_text("books: {answers: {count: 3, seed: 0}}")
+    assert sample_answers(copy, recorded, 3, 0.0, lambda _line: None) is None
 
 
 def test_sigterm_ends_the_stage_with_its_verification(ran):

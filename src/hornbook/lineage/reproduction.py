@@ -19,11 +19,12 @@ from hornbook.lineage.receipts import (
     subject,
 )
 from hornbook.lineage.replay import replay
-from hornbook.lineage.sampling import Sampled, sample_items, sample_training
+from hornbook.lineage.sampling import Sampled, sample_answers, sample_items, sample_training
 from hornbook.lineage.workspace import CODE, Hasher, parameter_reasons
 from hornbook.report.statistics import size
 
 SAMPLED = {
+    "book_answers": sample_answers,
     "train": sample_training,
     "train_seed": sample_training,
     "evaluate": sample_items,

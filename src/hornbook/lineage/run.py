@@ -276,10 +276,11 @@ def _printer() -> Callable[[str], None]:
 def _report(result: Outcomes) -> int:
     counts = {kind: list(result.done.values()).count(kind) for kind in ("executed", "run cache")}
     told = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+    many = f"{len(result.done)} {'stage' if len(result.done) == 1 else 'stages'} done"
     if not result.failed:
-        print(f"{len(result.done)} stages done ({told or 'all unchanged'})")  # noqa: T201
+        print(f"{many} ({told or 'all unchanged'})")  # noqa: T201
         return 0
-    done = f"{len(result.done)} stages done{f' ({told})' if told else ''}"
+    done = f"{many} ({told})" if told else many
     print(f"{done}, {len(result.failed)} failed")  # noqa: T201
     for message in result.failed.values():
         print(f"hornbook: {message}", file=sys.stderr)  # noqa: T201

@@ -3,7 +3,7 @@
 A training runs as it always does and is ended at a row of its curve, so its steps are those of the
 whole run; the order of all sequences is drawn to its end and compared by its digest. Benchmarks
 are asked for their first items alone: other batches, so log-probabilities may differ in their last
-digits, and each item is compared by itself.
+digits, and each item is compared by itself. Answers of the teacher are those of a shorter plan.
 """
 
 import json
@@ -21,6 +21,8 @@ Say = Callable[[str], None]
 Files = Mapping[str, Path]
 ITEMS = "items.parquet"
 KEYS = ("task", "metric", "item")
+PART = "part-"
+SHOWN = 80  # characters of an answer in a difference
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,56 @@ def sample_items(
         not beyond,
     )
     return Sampled({"items": wanted}, f"{items:,} scores of the first {wanted:,} items", compared)
+
+
+def sample_answers(
+    copy: CleanCopy, recorded: Files, wanted: int, _tolerance: float, say: Say
+) -> Sampled | None:
+    """The first `wanted` answers of the teacher, replayed; None where no more were asked.
+
+    A longer plan of books goes on where a shorter one ends, so these are the same requests.
+
+    Raises:
+        StageError: The stage failed, or the plan asks what was never answered.
+    """
+    params: dict[str, Any] = dict(load_graph(copy.root).params)
+    answers: dict[str, Any] = params["books"]["answers"]
+    if wanted >= answers["count"]:
+        return None
+    params["books"] = {**params["books"], "answers": {**answers, "count": wanted}}
+    write_text(copy.root / "params.yaml", json.dumps(params))
+    copy.run(say)
+    made = {Path(name).name: copy.out / name for name in recorded if (copy.out / name).exists()}
+    parts = sorted(name for name in made if name.startswith(PART))
+    asked = {key: row for name in parts for key, row in _answers(made[name]).items()}
+    known: dict[str, dict[str, Any]] = {}
+    for name in sorted(name for name in recorded if Path(name).name.startswith(PART)):
+        known |= {k: row for k, row in _answers(recorded[name]).items() if k in asked}
+        if len(known) == len(asked):
+            break
+    found = list(_of_answers(parts[0], known, asked))
+    names = tuple(sorted({one.file for one in found}))
+    compared = Compared(len(parts), names, next(iter(found), None), None, not found)
+    return Sampled({"answers": wanted, "of": answers["count"]}, f"{len(asked):,} answers", compared)
+
+
+def _of_answers(
+    name: str, known: Mapping[str, Mapping[str, Any]], asked: Mapping[str, Mapping[str, Any]]
+) -> Iterator[Difference]:
+    for key, row in asked.items():
+        if key not in known:
+            yield Difference(name, key, "nothing", "an answer")
+            continue
+        for column, value in row.items():
+            if known[key][column] != value:
+                was, now = str(known[key][column])[:SHOWN], str(value)[:SHOWN]
+                yield Difference(name, f"{key}, {column}", was, now)
+
+
+def _answers(file: Path) -> dict[str, dict[str, Any]]:
+    import pyarrow.parquet as pq
+
+    return {row["id"]: row for row in pq.read_table(file).to_pylist()}
 
 
 def _items(file: Path) -> dict[str, dict[str, Any]]:

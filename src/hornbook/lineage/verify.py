@@ -107,7 +107,8 @@ def _parser() -> argparse.ArgumentParser:
         f"place that differs. Without STAGE: what takes under {CHEAP_SECONDS} s by the last runs.",
         epilog="A sample can be taken of train and train_seed (N steps from the first, compared "
         "with the recorded curve, and the order of all sequences by its digest) and of evaluate, "
-        "evaluate_seed and evaluate_compared (the first N items of each benchmark, item by item); "
+        "evaluate_seed and evaluate_compared (the first N items of each benchmark, item by item), "
+        "and of book_answers (the first N of the plan, replayed, answer by answer); "
         "other stages are made whole. Exit status: 0 all the same, 1 one differs, 2 one could not "
         "be made again. "
         "Receipts are in .hornbook/receipts, and hornbook explain shows them. "
@@ -116,7 +117,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("stages", nargs="*", metavar="STAGE", help="a stage or a family")
     parser.add_argument("--all", action="store_true", help="every recorded stage")
-    parser.add_argument("--sample", type=_count, metavar="N", help="so many steps or items")
+    parser.add_argument(
+        "--sample", type=_count, metavar="N", help="so many steps, items or answers"
+    )
     parser.add_argument(
         "--tolerance",
         type=float,
