@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hornbook.errors import ConfigError
-from hornbook.experiment.points import points
+from hornbook.experiment.points import points, require_name
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -69,3 +69,16 @@ def test_a_name_that_git_takes_for_a_commit_is_refused(lab):
     subprocess.run(["git", "branch", "strict"], cwd=lab.root, check=True)
     with pytest.raises(ConfigError, match="'strict': git has a branch"):
         points(lab.root, "strict", ["right.level=4"])
+
+
+@pytest.mark.parametrize(
+    ("name", "match"),
+    [
+        ("workspace", "mean the work tree"),
+        ("WorkTree", "mean the work tree"),
+        ("n" * 201, "201 ch"),
+    ],
+)
+def test_a_name_that_means_the_work_tree_or_fits_no_file_is_refused(lab, name, match):
+    with pytest.raises(ConfigError, match=match):
+        require_name(lab.root, name)

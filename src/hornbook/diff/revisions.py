@@ -9,6 +9,7 @@ from hornbook.errors import ConfigError
 from hornbook.lineage.manifest import LockEntry, load_lock
 
 WORK_TREE = "work tree"
+WORK_TREE_NAMES = frozenset({"workspace", "worktree", "work-tree", "."})
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def resolve_revision(root: Path, name: str) -> str | None:
     Raises:
         ConfigError: Nothing has that name.
     """
-    if name.lower() in {"workspace", "worktree", "work-tree", "."}:
+    if name.lower() in WORK_TREE_NAMES:
         return None
     known = subprocess.run(
         ["git", "rev-parse", "--quiet", "--verify", f"{name}^{{commit}}"],

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hornbook.compose import compose
+from hornbook.diff.revisions import WORK_TREE_NAMES
 from hornbook.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _UNFIT = re.compile(r"[^A-Za-z0-9_.-]+")
 MOST_POINTS = 256
+MOST_CHARACTERS = 200  # with what stands before and behind it, below the 255 of a file system
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,15 @@ def require_name(root: Path, name: str) -> None:
         raise ConfigError(
             f"experiment name {name!r}: letters, digits, '_', '.' and '-' only, begun by a letter "
             f"or digit, without '..' and not ended by '.' or '.lock'"
+        )
+    if len(name) > MOST_CHARACTERS:
+        raise ConfigError(
+            f"experiment name {name[:40]}...: {len(name)} characters, at most {MOST_CHARACTERS} "
+            f"fit the names of its files; choose a shorter one, or sweep fewer values at once"
+        )
+    if name.lower() in WORK_TREE_NAMES:
+        raise ConfigError(
+            f"experiment name {name!r}: `diff` and `compare` mean the work tree by it"
         )
     known = subprocess.run(
         ["git", "rev-parse", "--quiet", "--verify", f"{name}^{{commit}}"],
