@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import NoReturn
 
 from hornbook.errors import HornbookError
@@ -47,6 +48,8 @@ COMMANDS = {
     "books": ("hornbook.books.estimate", "books estimate: tokens, dollars and hours before asking"),
     "sample": ("hornbook.sample.build", "sample build: write the sample inputs again"),
 }
+# without dvc.yaml these would say that there is nothing, which is not so
+OF_CHECKOUT = {"explain", "adopt", "experiment", "code-deps"}
 # second words that ask about a stage or for what it made, instead of running it
 ABOUT = {
     "train plan": ("hornbook.plan.command", "what training will need: memory, hours, disk"),
@@ -106,6 +109,10 @@ def dispatch(arguments: Sequence[str]) -> int:
     if asked in ABOUT:
         given = rest if asked.partition(" ")[2].startswith("-") else rest[1:]
         return int(import_module(ABOUT[asked][0]).main(given) or 0)
+    if name in OF_CHECKOUT and not {"-h", "--help"} & {*rest}:
+        from hornbook.lineage.manifest import require_checkout
+
+        require_checkout(Path.cwd())
     if name in COMMANDS:
         return int(import_module(COMMANDS[name][0]).main(rest) or 0)
     if name in STAGES and rest[:1] in (["-h"], ["--help"]):

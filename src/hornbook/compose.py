@@ -143,7 +143,9 @@ def locked_versions(root: Path) -> dict[str, str]:
 
 def last_overrides(root: Path) -> list[str]:
     """The overrides of the last `hornbook compose` in this checkout."""
-    return _last(root).get("overrides", [])
+    found = _last(root).get("overrides", [])
+    is_list = isinstance(found, list) and all(isinstance(one, str) for one in found)
+    return found if is_list else []
 
 
 def last_written(root: Path) -> str | None:

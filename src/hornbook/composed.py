@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from hornbook.artifacts import write_json
 from hornbook.compose import (
     compose,
@@ -21,7 +19,7 @@ from hornbook.compose import (
     write_params,
 )
 from hornbook.errors import ConfigError
-from hornbook.lineage.manifest import git_show
+from hornbook.lineage.manifest import git_show, load_mapping
 from hornbook.lineage.workspace import Reason, parameter_reasons
 
 MEMORY = Path(".hornbook", "composed.json")
@@ -63,7 +61,7 @@ def uncomposed(root: Path) -> Uncomposed | None:
     mark = _mark(root)
     if _remembered(root) == mark:
         return None
-    written = yaml.safe_load((root / "params.yaml").read_text("utf-8")) or {}
+    written = load_mapping(root / "params.yaml")
     found: Uncomposed | None = None
     for overrides in [last_overrides(root), []] if last_overrides(root) else [[]]:
         values = compose(root, overrides)

@@ -14,6 +14,7 @@ from pydantic.dataclasses import dataclass
 
 from hornbook.config import STRICT
 from hornbook.errors import ConfigError
+from hornbook.lineage.reading import refused
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -70,7 +71,8 @@ def load_runtime(root: Path) -> Runtime:
     origin: dict[str, str] = {}
     for file in (folder / "default.yaml", folder / "local.yaml"):
         if file.exists():
-            found = yaml.safe_load(file.read_text("utf-8")) or {}
+            with refused(str(file.relative_to(root)), "it is a mapping, as default.yaml is"):
+                found = dict((yaml.safe_load(file.read_text("utf-8")) or {}).items())
             values |= found
             origin |= dict.fromkeys(found, str(file.relative_to(root)))
     for name in sorted(Runtime.__dataclass_fields__):

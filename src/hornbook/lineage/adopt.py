@@ -21,6 +21,7 @@ from hornbook.composed import composed_anew
 from hornbook.errors import ArtifactError, ConfigError, StageError
 from hornbook.lineage.manifest import LockEntry, git_show, load_graph, load_lock, parse_yaml
 from hornbook.lineage.processes import dvc_environment
+from hornbook.lineage.reading import refused
 from hornbook.lineage.repro import is_chatter
 from hornbook.lineage.run import named
 from hornbook.lineage.workspace import Hasher, Reason, require_fresh, stale_stages
@@ -38,15 +39,17 @@ def adopted(
     """What was adopted and not made again since, by stage: `reason`, `by`, and what `differed`."""
     if revision is None:
         file = root / FILE
-        text = file.read_text("utf-8") if file.exists() else None
+        with refused(FILE, f"git checkout {FILE} puts back what was committed"):
+            text = file.read_text("utf-8") if file.exists() else None
     else:
         text = git_show(root, revision, FILE)
-    found: dict[str, dict[str, Any]] = parse_yaml(text) or {} if text else {}
-    return {
-        name: one
-        for name, one in found.items()
-        if name in lock and one.get("record") == _record(lock[name])
-    }
+    with refused(FILE, f"git log -p {FILE} has it as it was written; an adoption is never guessed"):
+        found: dict[str, dict[str, Any]] = parse_yaml(text) or {} if text else {}
+        return {
+            name: {**one, "reason": str(one["reason"]), "by": str(one["by"])}
+            for name, one in found.items()
+            if name in lock and one["record"] == _record(lock[name])
+        }
 
 
 def as_line(name: str, one: Mapping[str, Any]) -> str:

@@ -29,7 +29,7 @@ def cache_option(root: Path, name: str) -> str | None:
             found.read(_dvc_folder(root) / file, "utf-8")
             if found.has_option("cache", name):
                 return found.get("cache", name)
-        except BrokenConfig:
+        except (BrokenConfig, UnicodeDecodeError):
             continue  # DVC says what is wrong with it
     return None
 
@@ -61,7 +61,10 @@ def cached_files(root: Path, out_hash: str) -> dict[str, str] | None:
     listing = cached_file(root, out_hash)
     if not out_hash.endswith(".dir") or not listing.exists():
         return None
-    return {row["relpath"]: row["md5"] for row in json.loads(listing.read_text("utf-8"))}
+    try:
+        return {row["relpath"]: row["md5"] for row in json.loads(listing.read_text("utf-8"))}
+    except (ValueError, KeyError, TypeError):
+        return None  # cut off by a full disk or a crash
 
 
 class RunCache:

@@ -5,7 +5,6 @@ a run on the same inputs it restores that artifact, whose hash is known, so what
 followed too; what a stage that really runs will write is known to nobody.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, Literal
 
 from hornbook.lineage.cache import RunCache, is_cached
 from hornbook.lineage.manifest import Graph, LockEntry, Stage
+from hornbook.lineage.reading import remembered
 from hornbook.lineage.workspace import Hasher, Reason, compare
 from hornbook.stage import measurements_file
 
@@ -184,10 +184,7 @@ class _Past:
     def _cost(self, name: str) -> float | None:
         """Dollars of the newest artifact; answers that are kept are not asked again."""
         file = self._graph.root / self._graph.stages[name].out / "summary.json"
-        try:
-            cost = json.loads(file.read_text("utf-8")).get("cost_usd")
-        except (OSError, ValueError):
-            return None
+        cost = remembered(file).get("cost_usd")
         return float(cost) if cost else None
 
 
@@ -199,10 +196,11 @@ def expected(graph: Graph, lock: Mapping[str, LockEntry], root: Path) -> dict[st
 
 def measured(root: Path, name: str) -> Mapping[str, Any]:
     """What the newest run of a stage here took; empty where there was none."""
-    try:
-        return json.loads(measurements_file(root, name).read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
+    found = remembered(measurements_file(root, name))
+    for key in ("seconds", "cpu_seconds"):
+        if not isinstance(found.get(key), int | float):
+            found.pop(key, None)
+    return found
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

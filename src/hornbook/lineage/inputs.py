@@ -11,6 +11,7 @@ import yaml
 from hornbook.errors import InputError
 from hornbook.lineage.manifest import Graph
 from hornbook.lineage.processes import dvc_environment
+from hornbook.lineage.reading import refused
 from hornbook.lineage.workspace import Hasher, flatten
 
 DATA = "data.dvc"
@@ -24,7 +25,8 @@ def pull_inputs(root: Path) -> None:
     Raises:
         InputError: They cannot be had.
     """
-    recorded = yaml.safe_load((root / DATA).read_text("utf-8"))["outs"][0]["md5"]
+    with refused(DATA, f"git checkout {DATA} puts back what was committed"):
+        recorded = yaml.safe_load((root / DATA).read_text("utf-8"))["outs"][0]["md5"]
     found = Hasher(root).hash("data") if (root / "data").exists() else ""
     if found == recorded:
         return

@@ -19,7 +19,13 @@ from typing import Any
 import yaml
 
 from hornbook.errors import ConfigError
+from hornbook.lineage.reading import refused
 
+_RECORDED = (
+    "git checkout dvc.lock takes the committed one (in a merge: git checkout --ours dvc.lock), and "
+    "hornbook run restores from the cache what was recorded since"
+)
+_DECLARED = "git diff dvc.yaml shows what was changed"
 _PLACE = re.compile(r"\$\{\s*([^}]+?)\s*\}")
 
 
@@ -178,8 +184,19 @@ def _tracked(root: Path) -> tuple[str, ...]:
         out["path"]
         for file in sorted(root.glob("*.dvc"))
         if file.is_file()
-        for out in (parse_yaml(file.read_text("utf-8")) or {}).get("outs", [])
+        for out in _outs_of(file)
     )
+
+
+def _outs_of(file: Path) -> list[dict[str, Any]]:
+    """What a `.dvc` file records.
+
+    Raises:
+        ConfigError: It is damaged.
+    """
+    with refused(str(file), f"git checkout {file.name} puts back what was committed"):
+        outs = (parse_yaml(file.read_text("utf-8")) or {}).get("outs", [])
+        return [{**out, "path": str(out["path"])} for out in outs]
 
 
 def _below(path: str, parents: Iterable[str]) -> str | None:
@@ -192,25 +209,22 @@ def load_graph(root: Path, *, params: Mapping[str, Any] | None = None) -> Graph:
     Raises:
         ConfigError: `dvc.yaml` or `params.yaml` is absent or broken.
     """
-    declared = _load_mapping(root / "dvc.yaml")
-    values = params if params is not None else _load_mapping(root / "params.yaml")
+    declared = load_mapping(root / "dvc.yaml")
+    values = params if params is not None else load_mapping(root / "params.yaml")
     raw: dict[str, dict[str, Any]] = {}
-    for family, spec in declared.get("stages", {}).items():
-        body = spec.get("do", spec)
-        for instance, item in _instances(spec, values):
-            scope = {**values, **item}
-            name = family if instance is None else f"{family}@{instance}"
-            raw[name] = {
-                "family": family,
-                "instance": instance,
-                "cmd": _fill(str(body["cmd"]), scope),
-                "desc": _fill(" ".join(str(body.get("desc", "")).split()), scope),
-                "meta": body.get("meta", {}),
-                "deps": list(dict.fromkeys(_paths(body.get("deps", []), scope))),
-                "params": _paths(body.get("params", []), scope),
-                "out": _paths(body["outs"], scope)[0],
-            }
-    outs = {fields["out"]: name for name, fields in raw.items()}
+    with refused(f"{root / 'dvc.yaml'}: stages", _DECLARED):
+        families = dict(declared.get("stages", {}).items())
+    for family, spec in families.items():
+        with refused(f"{root / 'dvc.yaml'}: the stage {family}", _DECLARED):
+            raw |= _declared(family, spec, values)
+    outs: dict[str, str] = {}
+    for name, fields in raw.items():
+        if fields["out"] in outs:
+            raise ConfigError(
+                f"dvc.yaml: {outs[fields['out']]} and {name} both write {fields['out']}; an "
+                f"artifact has one stage"
+            )
+        outs[fields["out"]] = name
     tracked = _tracked(root)
     stages = {name: _stage(name, fields, outs, tracked) for name, fields in raw.items()}
     try:
@@ -218,6 +232,24 @@ def load_graph(root: Path, *, params: Mapping[str, Any] | None = None) -> Graph:
         return Graph(root, {name: stages[name] for name in order.static_order()}, values)
     except CycleError as error:
         raise ConfigError(f"dvc.yaml has a cycle: {' -> '.join(error.args[1])}") from error
+
+
+def _declared(family: str, spec: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """What `dvc.yaml` says of each instance of a family, with its templates filled in."""
+    body, found = spec.get("do", spec), dict[str, dict[str, Any]]()
+    for instance, item in _instances(spec, values):
+        scope = {**values, **item}
+        found[family if instance is None else f"{family}@{instance}"] = {
+            "family": family,
+            "instance": instance,
+            "cmd": _fill(str(body["cmd"]), scope),
+            "desc": _fill(" ".join(str(body.get("desc", "")).split()), scope),
+            "meta": dict((body.get("meta") or {}).items()),
+            "deps": list(dict.fromkeys(_paths(body.get("deps", []), scope))),
+            "params": _paths(body.get("params", []), scope),
+            "out": _paths(body["outs"], scope)[0],
+        }
+    return found
 
 
 def _stage(
@@ -248,17 +280,36 @@ def _stage(
     )
 
 
-def _load_mapping(path: Path) -> dict[str, Any]:
-    try:
+def load_mapping(path: Path) -> dict[str, Any]:
+    """The mapping that a YAML file of the checkout is.
+
+    Raises:
+        ConfigError: It is absent or broken; what to do is said.
+    """
+    if not path.exists():
+        remedy = "run: hornbook compose" if path.name == "params.yaml" else _way_up(path.parent)
+        raise ConfigError(f"{path} is not there; {remedy}")
+    with refused(str(path), f"git diff {path.name} shows what was changed"):
         value = parse_yaml(path.read_text("utf-8"))
-    except FileNotFoundError as error:
-        remedy = "run: hornbook compose" if path.name == "params.yaml" else "is this a checkout?"
-        raise ConfigError(f"{path} is not there; {remedy}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(value, dict):
         raise ConfigError(f"{path} holds {type(value).__name__}, expected a mapping")
     return value
+
+
+def _way_up(folder: Path) -> str:
+    """Where the checkout is that a folder is in."""
+    above = next((one for one in folder.parents if (one / "dvc.yaml").is_file()), None)
+    return f"cd to the top of the checkout: {above}" if above else "is this a checkout?"
+
+
+def require_checkout(root: Path) -> None:
+    """Refuse to answer for a folder that is no checkout, where there is nothing to see.
+
+    Raises:
+        ConfigError: There is no `dvc.yaml`; the folder above that has one is named.
+    """
+    if not (root / "dvc.yaml").is_file():
+        raise ConfigError(f"{root / 'dvc.yaml'} is not there; {_way_up(root)}")
 
 
 def load_lock(root: Path, revision: str | None = None) -> dict[str, LockEntry]:
@@ -269,18 +320,25 @@ def load_lock(root: Path, revision: str | None = None) -> dict[str, LockEntry]:
     """
     if revision is None:
         file = root / "dvc.lock"
-        return parse_lock(file.read_text("utf-8")) if file.exists() else {}
+        with refused("dvc.lock", _RECORDED):
+            return parse_lock(file.read_text("utf-8")) if file.exists() else {}
     shown = git_show(root, revision, "dvc.lock")
     return parse_lock(shown) if shown is not None else {}
 
 
 def parse_lock(text: str) -> dict[str, LockEntry]:
-    """The entries of a `dvc.lock`."""
-    try:
-        stages = (parse_yaml(text) or {}).get("stages", {})
-    except (yaml.YAMLError, AttributeError) as error:
-        raise ConfigError(f"dvc.lock is damaged ({error}); git checkout dvc.lock") from error
-    return {name: _entry(value) for name, value in stages.items()}
+    """The entries of a `dvc.lock`.
+
+    Raises:
+        ConfigError: It is damaged: cut off, or with the marks of a merge.
+    """
+    with refused("dvc.lock", _RECORDED):
+        stages = dict((parse_yaml(text) or {}).get("stages", {}).items())
+    found: dict[str, LockEntry] = {}
+    for name, value in stages.items():
+        with refused(f"dvc.lock: the record of {name}", _RECORDED):
+            found[name] = _entry(value)
+    return found
 
 
 def _entry(value: Mapping[str, Any]) -> LockEntry:

@@ -10,7 +10,7 @@ import json
 import platform
 import subprocess
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from hornbook.artifacts import write_json
 from hornbook.lineage.differences import Difference
+from hornbook.lineage.reading import remembered
 
 FOLDER = Path(".hornbook", "receipts")
 LOCKED = "requirements.lock"
@@ -67,6 +68,9 @@ class Receipt:
         return "; ".join(parts)
 
 
+_FIELDS = {"text", *(one.name for one in fields(Receipt))}
+
+
 def receipt_file(root: Path, stage: str, *, is_sample: bool) -> Path:
     """Where the newest receipt of a stage is; that of a sample stands beside one of the whole."""
     return root / FOLDER / f"{stage}{'.sample' if is_sample else ''}.json"
@@ -93,12 +97,8 @@ def as_json(receipt: Receipt) -> dict[str, Any]:
 def known(root: Path, stage: str, out_hash: str) -> dict[str, Any] | None:
     """The receipt that counts for these bytes, of the whole artifact, else of a sample of it."""
     for is_sample in (False, True):
-        try:
-            text = receipt_file(root, stage, is_sample=is_sample).read_text("utf-8")
-            found: dict[str, Any] = json.loads(text)
-        except (OSError, ValueError):
-            continue
-        if found.get("recorded") == out_hash:
+        found = remembered(receipt_file(root, stage, is_sample=is_sample))
+        if found.get("recorded") == out_hash and set(found) >= _FIELDS:
             return found
     return None
 

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from hornbook.artifacts import write_text
 from hornbook.errors import ArtifactError
 from hornbook.lineage.manifest import Graph, LockEntry, Stage
+from hornbook.lineage.reading import remembered
 
 Kind = Literal["never run", "command", "parameter", "code", "input", "data", "output"]
 
@@ -53,10 +54,7 @@ class Hasher:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.memory_file = root / ".hornbook" / "hashes.json"
-        try:
-            self.memory: dict[str, list[Any]] = json.loads(self.memory_file.read_text("utf-8"))
-        except (OSError, ValueError):
-            self.memory = {}
+        self.memory = remembered(self.memory_file)
         self.is_changed = False
 
     def hash(self, path: str) -> str:
@@ -85,12 +83,18 @@ class Hasher:
         return found
 
     def _file(self, file: Path) -> str:
-        stat = file.stat()
+        try:
+            stat = file.stat()
+        except FileNotFoundError:
+            return "missing"  # a link to nowhere, or taken away after the folder was listed
         key = str(file)
         mark = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
         known = self.memory.get(key)
-        if known and known[:3] == mark:
-            return str(known[3])
+        match known:
+            case [*then, str(digest)] if then == mark:
+                return digest
+            case _:
+                pass
         with file.open("rb") as content:
             value = hashlib.file_digest(
                 content, lambda: hashlib.md5(usedforsecurity=False)

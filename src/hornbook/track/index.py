@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hornbook.artifacts import write_json
+from hornbook.lineage.reading import remembered
 from hornbook.stage import shared_folder
 
 EXPERIMENT = "hornbook"
@@ -55,10 +56,7 @@ def load(root: Path) -> dict[tuple[str, str], TrackedRun]:
 def save(root: Path, runs: dict[tuple[str, str], TrackedRun]) -> None:
     """Remember the runs of this store; losing the file costs one search."""
     file = folder(root) / "index.json"
-    try:
-        known = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError):
-        known = {}
+    known = remembered(file)
     known[tracking_uri(root)] = [asdict(run) for _, run in sorted(runs.items())]
     write_json(file, known)
 
