@@ -188,3 +188,12 @@ def test_a_failed_stage_says_its_own_words_first(toy):
 def test_a_stage_without_words_of_its_own_is_shown_to_its_end(toy):
     said = ["Traceback", "KeyError: 'text'", "ERROR: failed to reproduce 'base': exited with 1"]
     assert failure(toy.root, "base", said).splitlines()[:3] == ["base failed: Traceback", *said[1:]]
+
+
+def test_a_failed_stage_has_its_artifact_back_and_says_so(toy):
+    toy.edit("tool.py", "import yaml", "import yaml; sys.exit('hornbook: no such page')")
+    result = run_stages(toy.root, ["base"], jobs=1, say=lambda _: None)
+    told = result.failed["base"].splitlines()
+    assert told[0] == "base failed: no such page"
+    assert told[-1] == "its last good artifact is back in place"
+    assert (toy.root / "artifacts" / "base" / "value.txt").exists()

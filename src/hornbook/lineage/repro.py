@@ -20,6 +20,7 @@ from hornbook.lineage.processes import dvc_environment
 
 Outcome = Literal["executed", "unchanged", "run cache"]
 BLOCKED = re.compile(r"is busy, it is being blocked by|Unable to acquire lock")
+BACK = "its last good artifact is back in place"
 LOOK_SECONDS = 1.0  # between two tries to take what another process works on
 TAIL = 40  # lines of a stage that are kept for the message of its failure
 SHOWN = 12  # of them, those that are shown
@@ -208,10 +209,12 @@ def failure(root: Path, stage: str, tail: Sequence[str]) -> str:
         shown += lines[end:]
     out = load_graph(root).stages[stage].out
     told = "\n".join(shown).removeprefix(_OWN)
-    return (
-        f"{stage} failed: {told}\n"
-        f"its last good artifact is in the cache; to put it back: dvc checkout {out}"
-    )
+    return f"{stage} failed: {told}\n{remedy(out)}"
+
+
+def remedy(out: str) -> str:
+    """How the artifact of a failed stage comes back."""
+    return f"its last good artifact is in the cache; to put it back: dvc checkout {out}"
 
 
 def _killed(number: int) -> str:

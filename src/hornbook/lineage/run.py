@@ -21,7 +21,7 @@ from hornbook.lineage.forecast import Step, duration, forecast, measured, wall_s
 from hornbook.lineage.inputs import pull_inputs, require_sources
 from hornbook.lineage.manifest import Graph, load_graph, load_lock
 from hornbook.lineage.processes import sigterm_as_interrupt
-from hornbook.lineage.repro import Outcome, Repro, restore
+from hornbook.lineage.repro import BACK, Outcome, Repro, remedy, restore
 from hornbook.lineage.workspace import Hasher, Reason, stale_stages
 from hornbook.runtime import load_runtime
 
@@ -128,7 +128,7 @@ def _stop(
         except KeyboardInterrupt:
             until = 0.0
         if restore(root, graph.stages[name].out):
-            say(f"{name}: stopped; its last good artifact is back in place")
+            say(f"{name}: stopped; {BACK}")
 
 
 def _ready(
@@ -159,9 +159,12 @@ def _settle(
     try:
         result.done[name] = future.result()
     except StageError as error:
-        result.failed[name] = str(error)
         back = restore(root, graph.stages[name].out)
-        say(f"{name}: failed{'; its last good artifact is back in place' if back else ''}")
+        told = str(error)
+        if back:
+            told = told.replace(remedy(graph.stages[name].out), BACK)
+        result.failed[name] = told
+        say(f"{name}: failed{f'; {BACK}' if back else ''}")
 
 
 def main(arguments: Sequence[str]) -> int:
