@@ -22,7 +22,8 @@ from hornbook.lineage.leftovers import WORKSPACES
 
 ROOT = Path(__file__).resolve().parents[2]
 DRIVER = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where tests run in the background
 import hornbook.experiment.points as points
 from hornbook.__main__ import main
 from tests.experiment.conftest import compose_levels

@@ -24,7 +24,8 @@ SLOW = "import time\nwhile pathlib.Path('slow').exists(): time.sleep(0.05)\n"
 STARTED = "pathlib.Path('started').write_text(name)\n"
 LEVELS = count(2)  # another for each test, or the run cache would have it
 RUN = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where tests run in the background
 from pathlib import Path
 from hornbook.lineage.run import run_stages
 run_stages(Path.cwd(), sys.argv[1:], jobs=2, say=lambda line: print(line, flush=True))

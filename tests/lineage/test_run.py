@@ -36,10 +36,10 @@ def test_an_input_that_is_not_there_is_named_by_its_setting_before_anything_runs
 
 def test_a_run_counts_what_is_done_and_what_failed(toy, capsys):
     assert main(["base"]) == 0
-    assert "1 stages done (1 executed)\n" in capsys.readouterr().out
+    assert "1 stage done (1 executed)\n" in capsys.readouterr().out
     toy.edit("tool.py", "out = pathlib", "assert name != 'one', 'one is too much'\nout = pathlib")
     assert main(["branch@one"]) == 2
     said = capsys.readouterr()
-    assert "1 stages done (1 executed), 1 failed\n" in said.out
+    assert "1 stage done (1 executed), 1 failed\n" in said.out
     assert "in all predicted" not in said.out
     assert "one is too much" in said.err

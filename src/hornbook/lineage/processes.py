@@ -30,6 +30,10 @@ def sigterm_as_interrupt() -> Generator[None]:
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # started in the background of a script: what we start would ignore it as well, and could
+        # not be stopped by us; a handler, unlike SIG_IGN, is not handed on
+        signal.signal(signal.SIGINT, lambda _number, _frame: None)
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
