@@ -20,7 +20,7 @@ from hornbook.artifacts import write_text
 from hornbook.composed import composed_anew
 from hornbook.errors import ArtifactError, ConfigError, StageError
 from hornbook.lineage.manifest import LockEntry, git_show, load_graph, load_lock, parse_yaml
-from hornbook.lineage.processes import dvc_environment
+from hornbook.lineage.processes import dvc_environment, git_says
 from hornbook.lineage.reading import refused
 from hornbook.lineage.repro import is_chatter
 from hornbook.lineage.run import named
@@ -119,10 +119,7 @@ def _write(root: Path, name: str, reasons: Sequence[Reason], reason: str) -> Non
 
 
 def _author(root: Path) -> str:
-    done = subprocess.run(
-        ["git", "config", "user.name"], cwd=root, capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip() or "unnamed"
+    return git_says(root, "config", "user.name") or "unnamed"
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -8,7 +8,6 @@ with is in it, and `subject` is the hash of that.
 import hashlib
 import json
 import platform
-import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
@@ -18,6 +17,7 @@ from typing import Any, Literal
 
 from hornbook.artifacts import write_json
 from hornbook.lineage.differences import Difference
+from hornbook.lineage.processes import git_says
 from hornbook.lineage.reading import remembered
 
 FOLDER = Path(".hornbook", "receipts")
@@ -137,14 +137,7 @@ def _processor() -> str:
 
 def revision(root: Path) -> str:
     """The commit of the work tree, with `+changes` where tracked files are not as in it."""
-    head = _git(root, "rev-parse", "--quiet", "--verify", "HEAD")
+    head = git_says(root, "rev-parse", "--quiet", "--verify", "HEAD")
     # without writing what it has looked up into git's index
-    changed = _git(root, "--no-optional-locks", "status", "--porcelain", "--untracked-files=no")
+    changed = git_says(root, "--no-optional-locks", "status", "--porcelain", "--untracked-files=no")
     return (head or "no commit") + ("+changes" if changed else "")
-
-
-def _git(root: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", *arguments], cwd=root, capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip() if done.returncode == 0 else ""

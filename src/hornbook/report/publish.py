@@ -7,7 +7,6 @@ and the measurements, and are written into the places that the pages keep for th
 
 import argparse
 import re
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from hornbook.errors import ArtifactError, ConfigError
 from hornbook.lineage.explain import Node, provenance, total
 from hornbook.lineage.forecast import duration
 from hornbook.lineage.manifest import LockEntry, load_graph, load_lock
+from hornbook.lineage.processes import git_says
 from hornbook.lineage.workspace import Hasher, compare
 from hornbook.report.lineage_drawing import slug
 from hornbook.report.site import templates
@@ -105,11 +105,11 @@ class _Record:
     """What git, `dvc.lock` and the measurements know, as parts of pages."""
 
     def __init__(self, root: Path, lock: Mapping[str, LockEntry]) -> None:
-        self.revision = _git(root, "rev-parse", "HEAD")
+        self.revision = git_says(root, "rev-parse", "HEAD")
         self._told = {
             "revision": self.revision,
-            "date": _git(root, "show", "-s", "--format=%cs", "HEAD"),
-            "is_dirty": bool(_git(root, "status", "--porcelain", "-uno")),
+            "date": git_says(root, "show", "-s", "--format=%cs", "HEAD"),
+            "is_dirty": bool(git_says(root, "status", "--porcelain", "-uno")),
         }
         self._root, self._lock = root, lock
         self._nodes = provenance(root, lock, STAGE)
@@ -178,13 +178,6 @@ def _write(out: Path, files: Mapping[str, bytes], revision: str) -> None:
 def _visible(out: Path) -> Iterator[Path]:
     """What is in a folder besides what begins with a dot, such as the .git of a branch of pages."""
     return (one for one in out.iterdir() if not one.name.startswith("."))
-
-
-def _git(root: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", *arguments], cwd=root, capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -5,13 +5,13 @@ stage that DVC restores from its cache has one too.
 """
 
 import argparse
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
 from hornbook.errors import ArtifactError, ConfigError
 from hornbook.lineage.manifest import Graph, LockEntry, Stage, load_graph, load_lock
+from hornbook.lineage.processes import git_says
 from hornbook.lineage.workspace import Hasher
 from hornbook.track.index import TrackedRun, load, locked, save
 from hornbook.track.occasion import model_of, occasion, report_page, title
@@ -199,22 +199,15 @@ def promote(root: Path) -> None:
 
 def _tags(root: Path, dagster_run_id: str | None, experiment: str | None) -> dict[str, str]:
     """What is the same for all runs written now."""
-    revision = _git(root, "rev-parse", "HEAD")
+    revision = git_says(root, "rev-parse", "HEAD")
     found = {"git.revision": revision, "mlflow.source.git.commit": revision} if revision else {}
-    found["git.is_dirty"] = str(bool(_git(root, "status", "--porcelain", "-uno"))).lower()
+    found["git.is_dirty"] = str(bool(git_says(root, "status", "--porcelain", "-uno"))).lower()
     if dagster_run_id:
         found["dagster.run_id"] = dagster_run_id
         found["dagster.url"] = f"{DAGSTER_URL}/runs/{dagster_run_id}"
     if experiment:
         found["dvc.experiment"] = experiment
     return found | {"mlflow.source.name": "hornbook track", "mlflow.source.type": "LOCAL"}
-
-
-def _git(root: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", *arguments], cwd=root, capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def main(arguments: Sequence[str]) -> int:
