@@ -47,3 +47,9 @@ def test_adopted_ones_are_shown(toy):
     toy.edit("tool.py", "import pathlib", "import os, pathlib")
     adopt(toy.root, ["base", "branch@one", "branch@two", "benchmark_tables"], "an unused import")
     require_up_to_date(toy.root)
+
+
+def test_none_at_all_are_not_called_stale(toy):
+    toy.run("rm", "-r", "artifacts/end")
+    with pytest.raises(ArtifactError, match="no tables here yet: hornbook run benchmark_tables"):
+        require_up_to_date(toy.root)

@@ -239,6 +239,11 @@ def require_up_to_date(root: Path) -> None:
     Raises:
         ArtifactError: They are out of date; the message says why, and what to do.
     """
+    if not (root / load_graph(root).stages[TABLES].out).exists():
+        raise ArtifactError(
+            f"there are no tables here yet: hornbook run {TABLES} makes them, dvc pull {TABLES} "
+            f"brings the recorded ones from a remote of yours"
+        )
     found = status(root, [TABLES])
     apart = uncomposed(root)
     own = {name: why for name, why in found.items() if any(one.now != "stale" for one in why)}
