@@ -4,6 +4,7 @@
 each shard is worked on alone, so that none of this can change a byte.
 """
 
+import hashlib
 import os
 import resource
 import shutil
@@ -30,6 +31,7 @@ LOOK_SECONDS = 0.5  # between two reports of a worker
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 FACTS = "facts.json"
 PART = ".part"
+TAKEN = "taken.json"  # the shards of a sample, in the folder of their step
 
 
 class Shard(NamedTuple):
@@ -80,24 +82,42 @@ def map_shards(run: Run, step: str, work: Work, shards: Sequence[Shard]) -> list
 
     `work(what, place)` writes files to `place.folder` and returns facts that JSON can hold. It is
     a function of a module, or a `functools.partial` of one. `step` names the step on the screen
-    and among the stage's pending files.
+    and among the stage's pending files. Where a sample of this step's shards is all that is wanted
+    (`hornbook verify --sample`), the process ends with them.
 
     Raises:
         StageError: A shard lost its worker again and again.
         HornbookError: The work's own error; shards that are finished stay finished.
     """
+    drawn = _drawn(run, step, shards)
     pending = (run.pending / step.replace(" ", "_")).absolute()
     pending.mkdir(parents=True, exist_ok=True)
     assert len({shard.name for shard in shards}) == len(shards), "two shards of one name"
-    todo = [shard for shard in shards if not (pending / shard.name / FACTS).exists()]
-    total = sum(shard.num_bytes for shard in shards)
+    todo = [shard for shard in drawn or shards if not (pending / shard.name / FACTS).exists()]
+    total = sum(shard.num_bytes for shard in drawn or shards)
     with run.progress(total, "bytes", step) as bar:
         bar.advance(total - sum(shard.num_bytes for shard in todo))
         if todo:
             _spread(run, work, pending, todo, bar)
     for left in (*pending.glob(f"*{PART}"), *pending.glob("*.bytes")):  # of workers that died
         shutil.rmtree(left) if left.is_dir() else left.unlink()
+    if drawn:
+        write_json(pending / TAKEN, {"taken": [one.name for one in drawn], "of": len(shards)})
+        raise SystemExit
     return [_found(pending / shard.name) for shard in shards]
+
+
+def _drawn(run: Run, step: str, shards: Sequence[Shard]) -> list[Shard]:
+    """The shards of a sample, drawn by its seed and in their order; empty where all are wanted."""
+    asked = run.sample()
+    if asked is None or not step.startswith(asked["step"]) or len(shards) <= asked["shards"]:
+        return []
+
+    def draw(shard: Shard) -> str:
+        return hashlib.sha256(f"{asked['seed']} {shard.name}".encode()).hexdigest()
+
+    names = {shard.name for shard in sorted(shards, key=draw)[: asked["shards"]]}
+    return [shard for shard in shards if shard.name in names]
 
 
 def _found(folder: Path) -> Done:

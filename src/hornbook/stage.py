@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 # in a clean copy of a checkout: its inputs are those of a record, whatever their producers are now
 CLEAN_COPY = Path(".hornbook", "clean-copy")
+SAMPLE = Path(".hornbook", "sample.json")  # in a clean copy of which only some shards are wanted
 HELD = "held"  # locked in a pending folder while a stage works there
 
 
@@ -147,6 +148,11 @@ class Run:
     def machine(self) -> Path:
         """A JSON file for what was measured of this machine itself, shared by all stages."""
         return shared_folder(self._graph.root) / "measurements" / "machine.json"
+
+    def sample(self) -> Mapping[str, Any] | None:
+        """What a clean copy wants of the stage, where that is not its artifact: `map_shards`."""
+        file = self._graph.root / SAMPLE
+        return json.loads(file.read_text("utf-8")) if file.exists() else None
 
     def account(self, cpu_seconds: float, peak_rss_mib: int) -> None:
         """What a worker used that is no child of this process."""

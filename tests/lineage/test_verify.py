@@ -10,7 +10,6 @@ import sys
 import time
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,7 +23,6 @@ from hornbook.lineage.manifest import LockEntry, load_graph, load_lock
 from hornbook.lineage.receipts import receipt_file
 from hornbook.lineage.replay import replay
 from hornbook.lineage.reproduction import Asked
-from hornbook.lineage.sampling import sample_answers, sample_items
 from hornbook.lineage.verify import Verified, chosen, main, verify
 from hornbook.lineage.workspace import Hasher
 from hornbook.teacher.store import AnswerStore
@@ -283,108 +281,6 @@ def test_an_object_of_the_cache_is_never_written_to(ran):
         str(f): f.read_bytes() for f in (ran.root / ".dvc/cache").rglob("*") if f.is_file()
     }
     assert cached_file(ran.root, load_lock(ran.root)["end"].out_hash).exists()
-
-
-def items(root: Path, rows: list[tuple[str, float, str]]) -> None:
-    """`items.parquet` as an evaluation writes it."""
-    root.mkdir(parents=True, exist_ok=True)
-    names = ("item", "score", "detail")
-    table = [{"task": "t", "metric": "acc", **dict(zip(names, row, strict=True))} for row in rows]
-    pq.write_table(pa.Table.from_pylist(table), root / "items.parquet")
-
-
-class Evaluated:
-    """A clean copy whose stage answers the first items as it is told."""
-
-    def __init__(self, root: Path, answers: list[tuple[str, float, str]]) -> None:
-        self.root, self.out, self.answers = root, root / "out", answers
-        (root / "dvc.yaml").write_text("stages: {}")
-        (root / "params.yaml").write_text("evaluate: {limit: null, dtype: '1e5', lr: 1e-07}")
-
-    def run(self, _say) -> bool:
-        values = load_graph(self.root).params["evaluate"]
-        assert values == {"limit": len(self.answers), "dtype": "1e5", "lr": 1e-7}
-        items(self.out, self.answers)
-        return True
-
-
-RECORDED = [("a", 1.0, "[[-8.0, true]]"), ("b", 0.0, '["no"]'), ("c", 1.0, "[[-1.0, true]]")]
-
-
-@pytest.mark.parametrize(
-    ("answers", "result", "place"),
-    [
-        (RECORDED[:2], "bit-equal", None),
-        ([("a", 1.0, "[[-8.001, true]]")], "within", "t acc a, detail"),
-        ([("a", 1.0, "[[-9.0, true]]")], "differs", "t acc a, detail"),
-        ([RECORDED[0], ("b", 1.0, '["no"]')], "differs", "t acc b, score"),
-        ([RECORDED[0], ("b", 0.0, '["yes"]')], "differs", "t acc b, detail"),
-        ([RECORDED[0], ("d", 0.0, '["no"]')], "differs", "t acc d"),
-    ],
-)
-def test_each_item_of_a_sample_is_compared_by_itself(tmp_path, answers, result, place):
-    items(tmp_path / "recorded", RECORDED)
-    recorded = {"items.parquet": tmp_path / "recorded/items.parquet"}
-    (tmp_path / "copy").mkdir()
-    copy: Any = Evaluated(tmp_path / "copy", answers)
-    found = sample_items(copy, recorded, len(answers), 1e-3, lambda _line: None)
-    assert found is not None
-    compared = found.compared
-    kinds = {(True, False): "bit-equal", (True, True): "within", (False, True): "differs"}
-    assert kinds[compared.is_within, bool(compared.differing)] == result
-    assert (compared.first.place if compared.first else None) == place
-    assert found.sample == {"items": len(answers)}
-
-
-def test_no_more_items_than_were_asked_are_a_sample(tmp_path):
-    copy: Any = Evaluated(tmp_path, [])
-    (tmp_path / "params.yaml").write_text("evaluate: {limit: 3}")
-    assert sample_items(copy, {}, 3, 1e-3, lambda _line: None) is None
-
-
-ANSWERED = [("a", "one"), ("b", "two"), ("c", "three")]
-
-
-class Answered:
-    """A clean copy whose teacher gives these answers."""
-
-    def __init__(self, root: Path, rows: list[tuple[str, str]]) -> None:
-        self.root, self.rows = root, rows
-        self.out = root / "out"
-        (root / "dvc.yaml").write_text("stages: {}")
-        answers(root / "recorded", ANSWERED)
-        (root / "params.yaml").write_text("books: {answers: {count: 3, seed: 0}}")
-
-    def run(self, _say: Any) -> bool:
-        asked = json.loads((self.root / "params.yaml").read_text())["books"]["answers"]["count"]
-        answers(self.out, self.rows[:asked])
-        return True
-
-
-def answers(folder: Path, rows: list[tuple[str, str]]) -> None:
-    folder.mkdir(parents=True)
-    table = pa.table({"id": [key for key, _ in rows], "text": [text for _, text in rows]})
-    pq.write_table(table, folder / "part-00000.parquet")
-
-
-@pytest.mark.parametrize(
-    ("made", "place"),
-    [
-        (ANSWERED, None),
-        ([("a", "one"), ("b", "other")], "b, text"),
-        ([("a", "one"), ("d", "four")], "d"),
-    ],
-)
-def test_answers_of_a_sample_are_those_of_a_shorter_plan(tmp_path, made, place):
-    copy: Any = Answered(tmp_path, made)
-    recorded = {"part-00000.parquet": tmp_path / "recorded" / "part-00000.parquet"}
-    found = sample_answers(copy, recorded, 2, 0.0, lambda _line: None)
-    assert found is not None
-    assert found.sample == {"answers": 2, "of": 3}
-    assert (found.compared.first.place if found.compared.first else None) == place
-    assert found.compared.is_within == (place is None)
-    (tmp_path / "params.yaml").write_text("books: {answers: {count: 3, seed: 0}}")
-    assert sample_answers(copy, recorded, 3, 0.0, lambda _line: None) is None
 
 
 def test_sigterm_ends_the_stage_with_its_verification(ran):

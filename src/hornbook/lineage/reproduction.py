@@ -20,6 +20,7 @@ from hornbook.lineage.receipts import (
 )
 from hornbook.lineage.replay import replay
 from hornbook.lineage.sampling import Sampled, sample_answers, sample_items, sample_training
+from hornbook.lineage.shard_sampling import STEPS, sample_shards
 from hornbook.lineage.workspace import CODE, Hasher, parameter_reasons
 from hornbook.report.statistics import size
 
@@ -30,13 +31,15 @@ SAMPLED = {
     "evaluate": sample_items,
     "evaluate_seed": sample_items,
     "evaluate_compared": sample_items,
+    **dict.fromkeys(STEPS, sample_shards),
 }
+UNITS = ("steps", "items", "answers", "shards")  # of a sample
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Asked:
-    """How to verify: with `sample`, so many steps or items where a stage can be sampled."""
+    """How to verify: with `sample`, so many steps, items, answers or shards of what has them."""
 
     sample: int | None
     tolerance: float
@@ -149,7 +152,8 @@ def _before(root: Path, stage: Stage, about: str, asked: Asked) -> dict[str, Any
         except (OSError, ValueError):
             continue
         part = found.get("sample") or {}
-        is_enough = not part or (wanted or 0) <= part.get("steps", part.get("items", 0))
+        counts = [part[unit] for unit in UNITS if unit in part]
+        is_enough = not part or (wanted or 0) <= max(counts, default=0)
         if found.get("subject") == about and found.get("result") != "differs" and is_enough:
             return found
     return None
@@ -187,7 +191,8 @@ def _made(root: Path, copy: CleanCopy, recorded: dict[str, Path], asked: Asked, 
         part: Sampled | None = sampler(copy, recorded, asked.sample, tolerance, say)
     if part is not None:
         return _Made(part.compared, part.told, None, dict(part.sample))
-    copy.run(say)
+    if not copy.out.exists():
+        copy.run(say)
     return _whole(root, copy, recorded, tolerance)
 
 

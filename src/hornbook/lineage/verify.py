@@ -105,11 +105,12 @@ def _parser() -> argparse.ArgumentParser:
         "replayed) and the work tree and dvc.lock stay as they are. Says for each: bit-equal, "
         "within tolerance (numbers of stages whose bytes depend on the processor), or the first "
         f"place that differs. Without STAGE: what takes under {CHEAP_SECONDS} s by the last runs.",
-        epilog="A sample can be taken of train and train_seed (N steps from the first, compared "
-        "with the recorded curve, and the order of all sequences by its digest) and of evaluate, "
-        "evaluate_seed and evaluate_compared (the first N items of each benchmark, item by item), "
-        "and of book_answers (the first N of the plan, replayed, answer by answer); "
-        "other stages are made whole. Exit status: 0 all the same, 1 one differs, 2 one could not "
+        epilog="A sample is N steps of train and train_seed from the first (the curve, and the "
+        "order of all sequences by its digest); the first N items of each benchmark of evaluate, "
+        "evaluate_seed and evaluate_compared (item by item); the first N answers of book_answers "
+        "(replayed); N drawn shards of tokens, decontaminate, web_scores, code_scores, web_filter "
+        "and code_filter (file by file), web_corpus and code_corpus (row by row). "
+        "Other stages are made whole. Exit status: 0 all the same, 1 one differs, 2 one could not "
         "be made again. "
         "Receipts are in .hornbook/receipts, and hornbook explain shows them. "
         "examples: hornbook verify; hornbook verify tokenizer web_filter; "
@@ -118,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("stages", nargs="*", metavar="STAGE", help="a stage or a family")
     parser.add_argument("--all", action="store_true", help="every recorded stage")
     parser.add_argument(
-        "--sample", type=_count, metavar="N", help="so many steps, items or answers"
+        "--sample", type=_count, metavar="N", help="so many steps, items, answers or shards"
     )
     parser.add_argument(
         "--tolerance",
