@@ -4,6 +4,7 @@ import json
 import random
 import re
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -162,8 +163,23 @@ def test_the_clock_runs_along_the_graph(ran):
     graph = load_graph(ran.root)
     steps = steps_of(base=10, branch_one=5, branch_two=7, end=1)
     assert wall_seconds(graph, steps, 1) == 23
-    assert wall_seconds(graph, steps, 2) == 18
-    assert wall_seconds(graph, steps_of(branch_two=7), 2) == 7
+    assert wall_seconds(graph, steps, 2, cores=2) == 18
+    assert wall_seconds(graph, steps_of(branch_two=7), 2, cores=2) == 7
+
+
+def test_steps_that_need_the_same_cores_take_turns(ran):
+    graph = load_graph(ran.root)
+    alone = steps_of(branch_one=5, branch_two=7)
+    greedy = [
+        replace(step, takes=replace(step.takes, cpu_seconds=2 * (step.takes.seconds or 0)))
+        for step in alone
+    ]
+    waiting = [replace(step, takes=replace(step.takes, cpu_seconds=0.0)) for step in alone]
+    assert wall_seconds(graph, alone, 2, cores=2) == 7
+    assert wall_seconds(graph, greedy, 2, cores=2) == pytest.approx(12)
+    assert wall_seconds(graph, greedy, 2, cores=3) == pytest.approx(5 / 0.75 + 2)
+    assert wall_seconds(graph, alone, 2, cores=1) == pytest.approx(12)
+    assert wall_seconds(graph, waiting, 2, cores=1) == 7
 
 
 def written(toy) -> dict[str, int]:

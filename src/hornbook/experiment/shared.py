@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,8 @@ class Work:
     """What one point runs.
 
     `first` are stages that later points would run alike, and `after` the points, by their place,
-    that run such stages before this one. `seconds` is None where nothing of it ever ran here.
+    that run such stages before this one. `seconds` are of the clock, `cpu_seconds` of all cores
+    together; None where nothing of it ever ran here.
     """
 
     point: Point
@@ -41,6 +42,7 @@ class Work:
     first: Sequence[str]
     after: Sequence[int]
     seconds: float | None
+    cpu_seconds: float | None
     threads: int  # of the largest training
     is_on_gpu: bool
 
@@ -73,6 +75,11 @@ def work(root: Path, points: Sequence[Point], targets: Sequence[str]) -> list[Wo
                 if owner != place:
                     shared[place][step.stage] = owner
     hasher.save()
+    # what no other point runs first
+    owned = [
+        [step.takes for step in steps if step.stage not in others]
+        for steps, others in zip(plans, shared, strict=True)
+    ]
     return [
         Work(
             point=point,
@@ -83,7 +90,8 @@ def work(root: Path, points: Sequence[Point], targets: Sequence[str]) -> list[Wo
                 if any(later.get(step.stage) == place for later in shared)
             ],
             after=sorted(set(shared[place].values())),
-            seconds=_seconds(plans[place], shared[place]),
+            seconds=_sum(takes.seconds for takes in owned[place]),
+            cpu_seconds=_sum(takes.cpu_seconds for takes in owned[place]),
             threads=int(graphs[place].params.get("train", {}).get("threads", 1)),
             is_on_gpu=_is_on_gpu(graphs[place], plans[place]),
         )
@@ -104,11 +112,11 @@ def _recipes(graph: Graph, hasher: Hasher) -> dict[str, str]:
     return found
 
 
-def _seconds(steps: Sequence[Step], shared: Mapping[str, int]) -> float | None:
-    """The seconds of the stages that no other point runs first; None where none is known."""
-    own = [step.takes.seconds for step in steps if step.stage not in shared]
-    known = [seconds for seconds in own if seconds is not None]
-    return sum(known) if known or not own else None
+def _sum(values: Iterable[float | None]) -> float | None:
+    """Of those that are known; None where none is."""
+    listed = list(values)
+    known = [value for value in listed if value is not None]
+    return sum(known) if known or not listed else None
 
 
 def _is_on_gpu(graph: Graph, steps: Sequence[Step]) -> bool:

@@ -11,7 +11,7 @@ from hornbook.experiment.records import Record, shown, unmade
 from hornbook.experiment.records import changed as changed_values
 from hornbook.experiment.schedule import Ended, Schedule, printer
 from hornbook.experiment.shared import Work, side_by_side, work
-from hornbook.lineage.forecast import duration
+from hornbook.lineage.forecast import duration, own_cores
 from hornbook.lineage.inputs import pull_inputs
 from hornbook.lineage.manifest import load_graph, parse_yaml
 from hornbook.lineage.run import select
@@ -114,7 +114,9 @@ def plan_lines(works: Sequence[Work], side: int) -> list[str]:
             lines.append(f"    first, for the others too: {shown(list(one.first))}")
     if len(works) > 1:
         known = [one.seconds for one in works if one.seconds is not None]
-        about = f", at most about {duration(sum(known) / side)} in all" if known else ""
+        busy = sum(one.cpu_seconds or 0.0 for one in works) / own_cores()
+        longest = max([sum(known) / side, busy, *known])
+        about = f", about {duration(longest)} in all" if known else ""
         lines.append(f"{len(works)} experiments, {side} side by side{about}")
     return lines
 

@@ -5,6 +5,7 @@ a run on the same inputs it restores that artifact, whose hash is known, so what
 followed too; what a stage that really runs will write is known to nobody.
 """
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -208,26 +209,44 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def wall_seconds(graph: Graph, steps: Sequence[Step], jobs: int) -> float:
+def wall_seconds(graph: Graph, steps: Sequence[Step], jobs: int, cores: int | None = None) -> float:
     """How long the steps take with `jobs` side by side, each as soon as what it reads is there.
 
+    Steps that ask for more than the `cores` (default: those of this process) take turns there.
     What is unknown counts as nothing.
     """
-    left = {step.stage: step.takes.seconds or 0.0 for step in steps}
-    ends: dict[str, float] = {}
-    running: dict[str, float] = {}
+    cores = cores or own_cores()
+    takes = {step.stage: step.takes for step in steps}
+    left = [step.stage for step in steps]
+    running: dict[str, float] = {}  # the seconds that each still needs when it is alone
     now = 0.0
     while left or running:
         busy = {*left, *running}
         free = [name for name in left if not busy & graph.ancestors([name])]
         free.sort(key=lambda name: (-len(graph.descendants([name])), name))
         for name in free[: jobs - len(running)]:
-            running[name] = now + left.pop(name)
+            left.remove(name)
+            running[name] = takes[name].seconds or 0.0
         if not running:
             break  # no job may run
+        share = min(1.0, cores / max(sum(_cores(takes[name]) for name in running), 1e-9))
         first = min(running, key=lambda name: running[name])
-        now = ends[first] = running.pop(first)
+        alone = running.pop(first)
+        now += alone / share
+        running = {name: seconds - alone for name, seconds in running.items()}
     return now
+
+
+def _cores(takes: Takes) -> float:
+    """How many cores a step keeps busy; one where that is not known."""
+    if takes.cpu_seconds is None or not takes.seconds:
+        return 1.0
+    return takes.cpu_seconds / takes.seconds
+
+
+def own_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def duration(seconds: float) -> str:
