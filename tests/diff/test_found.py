@@ -6,6 +6,7 @@ from hornbook.diff.drawing import draw
 from hornbook.diff.found import find
 from hornbook.diff.html import page
 from hornbook.diff.terminal import lines
+from hornbook.lineage import cells
 
 
 @pytest.fixture
@@ -31,8 +32,7 @@ def test_the_whole_graph_has_every_stage_and_thick_lines_for_what_carried_other_
 
 
 def test_numbers_are_no_answer_for_a_stage_that_is_made_without_the_tables(changed, monkeypatch):
-    monkeypatch.setattr("hornbook.diff.found.TABLES", "end")
-    monkeypatch.setattr("hornbook.diff.numbers.TABLES", "end")
+    monkeypatch.setattr(cells, "SOURCES", {"end": ("tables.json", cells.read_tables)})
     without = find(changed.root, "HEAD", "workspace", "branch@one")
     assert without.numbers == []
     assert "tables" not in "\n".join(lines(without))

@@ -8,7 +8,8 @@ from hornbook.diff.causes import diff
 from hornbook.diff.command import main
 from hornbook.diff.markdown import as_markdown
 from hornbook.diff.numbers import changed_numbers, moved
-from hornbook.lineage.cells import TableCell
+from hornbook.lineage import cells
+from hornbook.lineage.cells import TableCell, read_tables
 from hornbook.lineage.manifest import load_lock
 
 
@@ -27,7 +28,7 @@ def test_cells_differ_by_number_error_or_presence():
         ("0.1 +- 0.1", "absent", ""),
     ]
     first = json.loads(json.dumps(found[0].as_json()))
-    assert first["after"] == {"value": 0.6, "stderr": 0.1}
+    assert first["after"] == {"value": 0.6, "stderr": 0.1, "interval": None}
     assert first["change"] == pytest.approx(0.1)
     assert first["change_stderr"] == pytest.approx(0.02**0.5)  # of independent errors
 
@@ -39,14 +40,13 @@ def written(value):
 
 
 def test_a_diff_begins_with_the_numbers_of_both_tables(ran, monkeypatch, capsys):
-    monkeypatch.setattr("hornbook.diff.numbers.TABLES", "end")
-    monkeypatch.setattr("hornbook.lineage.cells.TABLES", "end")
+    monkeypatch.setattr(cells, "SOURCES", {"end": ("tables.json", read_tables)})
     shown = {}
-    monkeypatch.setattr("hornbook.lineage.cells.cached_text", lambda _, digest, __: shown[digest])
-    shown[load_lock(ran.root)["end"].out_hash] = json.dumps(written(0.5))
+    monkeypatch.setattr(cells, "cached_json", lambda _, digest, __: shown[digest])
+    shown[load_lock(ran.root)["end"].out_hash] = written(0.5)
     ran.edit("params.yaml", "left:\n  level: 1", "left:\n  level: 2")
     ran.dvc("repro", "-q")
-    shown[load_lock(ran.root)["end"].out_hash] = json.dumps(written(0.75))
+    shown[load_lock(ran.root)["end"].out_hash] = written(0.75)
     monkeypatch.chdir(ran.root)
     assert main(["HEAD", "workspace"]) == 0
     told = capsys.readouterr().out.splitlines()
@@ -63,8 +63,7 @@ def test_a_diff_begins_with_the_numbers_of_both_tables(ran, monkeypatch, capsys)
 
 
 def test_tables_that_are_not_here_are_named_with_what_brings_them(ran, monkeypatch, capsys):
-    for module in ("diff.numbers", "diff.found", "lineage.cells"):
-        monkeypatch.setattr(f"hornbook.{module}.TABLES", "end")
+    monkeypatch.setattr(cells, "SOURCES", {"end": ("tables.json", read_tables)})
     ran.run("git", "tag", "begun")
     ran.edit("params.yaml", "left:\n  level: 1", "left:\n  level: 2")
     ran.dvc("repro", "-q")

@@ -47,7 +47,7 @@ def sides(monkeypatch):
     names = ("gone", "half", "lax")
     monkeypatch.setattr(module, "record", lambda root, name: Side(root, name, f"rev-{name}"))
     monkeypatch.setattr(module, "experiments", lambda _: dict.fromkeys(names, ""))
-    monkeypatch.setattr(module, "table_cells", lambda _, lock: SIDES[lock["of"]][1])
+    monkeypatch.setattr(module, "table_cells", lambda _, lock: SIDES[lock["of"]][1] or [])
 
 
 def test_all_experiments_stand_beside_head_with_what_differs(sides):
@@ -101,7 +101,7 @@ def test_a_sheet_and_json_have_values_errors_and_the_best(sides):
     assert rows[2] == ["cell", "arc_easy", "phi", "acc", "0.5", "0.01", "0.6", ""]
     made = json.loads(json.dumps(as_json(found)))
     assert made["values"] == [{"key": "left.x", "values": [1, 2]}]
-    assert made["cells"][1]["numbers"][1] == {"value": 20.0, "stderr": 0.01}
+    assert made["cells"][1]["numbers"][1] == {"value": 20.0, "stderr": 0.01, "interval": None}
     assert made["cells"][1]["best"] == [1]
     assert made["columns"][0] == {
         "name": "HEAD", "revision": "rev-HEAD", "tables": "there", "do": None,

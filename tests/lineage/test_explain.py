@@ -5,8 +5,10 @@ import json
 import pytest
 
 from hornbook.errors import ConfigError
+from hornbook.lineage import cells
 from hornbook.lineage.explain import as_prov, find, main, provenance, total, tree
 from hornbook.lineage.manifest import load_lock
+from hornbook.lineage.pieces import Missing
 from tests.report.sample import write_workspace
 
 
@@ -74,15 +76,15 @@ def test_a_cell_is_found_in_the_tables_that_the_cache_has(ran, monkeypatch, caps
     }  # fmt: skip
     (ran.root / "artifacts/end/tables.json").write_text(json.dumps(tables))
     lock = load_lock(ran.root)
-    monkeypatch.setattr("hornbook.lineage.cells.TABLES", "end")
-    monkeypatch.setattr("hornbook.lineage.cells.cached_text", lambda *_: json.dumps(tables))
+    monkeypatch.setattr(cells, "SOURCES", {"end": ("tables.json", cells.read_tables)})
+    monkeypatch.setattr(cells, "cached_json", lambda *_: tables)
     assert find(ran.root, lock, "steps@phi-1_5") == (
         "branch@one", "cell steps@phi-1_5: acc 0.75 +- 0.02",
     )  # fmt: skip
     assert find(ran.root, lock, "HumanEval@phi-1_5")[1].endswith("pass@1 0.75 +- 0.02")
     with pytest.raises(ConfigError, match="steps has no cell of 'phi-9'; it has those of phi-1_5"):
         find(ran.root, lock, "steps@phi-9")
-    monkeypatch.setattr("hornbook.lineage.cells.cached_text", lambda *_: None)
+    monkeypatch.setattr(cells, "cached_json", lambda *_: Missing())
     monkeypatch.chdir(ran.root)
     assert main(["branch@one"]) == 0
     told = capsys.readouterr().out

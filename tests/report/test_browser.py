@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from hornbook.report.comparison import pairs
-from tests.report.sample import VARIANTS
+from hornbook.report.report import report
+from tests.report.sample import VARIANTS, open_run
+from tests.report.test_site import write_hostile
 
 MISSING = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
 needs_axe = pytest.mark.skipif(
@@ -157,3 +159,44 @@ def test_the_filter_keeps_the_rows_with_what_was_typed(browser, folder):
     assert 3 <= len(shown) < before
     assert all("tokens@" in one.text for one in shown)
     assert before == sum(1 for _ in folder.glob("artifact-*.html"))
+
+
+def test_hostile_text_runs_nothing_and_stays_in_its_page(browser, made, tmp_path):
+    root = tmp_path / "w"
+    shutil.copytree(made, root)
+    write_hostile(root)
+    run = open_run(root, "report")
+    report(run)
+    told(browser)
+    for name in (
+        "index",
+        "artifact-web_corpus",
+        "artifact-topic_seeds",
+        f"compare-{FIRST}-with-{SECOND}",
+    ):
+        look(browser, run.out / f"{name}.html", PHONE)
+        assert told(browser) == [], name
+        assert browser.execute_script("return window.ran === undefined"), name
+        assert browser.execute_script("return document.querySelectorAll('footer').length") == 1
+        wide = browser.execute_script("return document.documentElement.scrollWidth")
+        assert wide <= PHONE, f"{name} scrolls sideways"
+
+
+def test_on_a_phone_tables_are_folded_until_a_link_leads_into_one(browser, folder):
+    is_open = "return document.querySelector('#table4').closest('details').open"
+    tall = "return document.documentElement.scrollHeight"
+    look(browser, folder / "index.html", PHONE)
+    assert browser.execute_script(is_open) is False
+    folded = browser.execute_script(tall)
+    browser.execute_script("location.hash = 'table4'")
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    assert WebDriverWait(browser, 10).until(lambda one: one.execute_script(is_open))
+    look(browser, folder / "artifact-web_corpus.html")
+    look(browser, folder / "index.html")
+    assert browser.execute_script(is_open) is True
+    look(browser, folder / "index.html", PHONE)
+    browser.execute_script(
+        "for (const one of document.querySelectorAll('details')) one.open = true"
+    )
+    assert browser.execute_script(tall) > 2 * folded

@@ -1,6 +1,7 @@
 """The pages hang together, say what their artifacts say, and take all text for text."""
 
 import re
+import shutil
 from html.parser import HTMLParser
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ from hornbook.artifacts import read_json, read_table, write_json, write_table
 from hornbook.lineage.manifest import load_graph
 from hornbook.report.comparison import pairs
 from hornbook.report.report import report
+from tests.hostile import LONG, TEXT, is_harmless
 from tests.report.sample import VARIANTS, open_run, run_into_place, write_workspace
 
 VOID = {"meta", "link", "br", "img"}
@@ -154,28 +156,58 @@ def test_a_comparison_shows_items_that_only_one_side_has_right(made, folder):
     assert HOSTILE not in text
 
 
-def test_text_of_an_artifact_is_text_on_every_page(made):
+def write_hostile(root):
+    """Artifacts that hold what a teacher, a model, a crawled page or a file may have written."""
+    write_json(root / "artifacts/topics/seeds/summary.json", {
+        "rows": 3, "cost_usd": 0.0, "note": TEXT, "dropped": {TEXT: 1},
+    })  # fmt: skip
+    rows = [{"text": f"{LONG} {n}", "source": f"javascript:{TEXT}/{n}", "language": TEXT,
+             "licence": TEXT, TEXT: n} for n in range(40)]  # fmt: skip
+    write_table(root / "artifacts/web/corpus/part-00000.parquet", pa.Table.from_pylist(rows))
+    file = root / "artifacts/evaluate/phi-1_5-micro/items.parquet"
+    kept = read_table(file)
+    answers = [{**row, "score": 1 - row["score"], "detail": TEXT} for row in kept.to_pylist()]
+    write_table(file, pa.Table.from_pylist(answers, schema=kept.schema))
+    curve = root / "artifacts/train/phi-1_5/curve.csv"
+    lines = curve.read_text("utf-8").splitlines()
+    for place, word in ((len(lines) // 2, "nan"), (-1, "inf")):
+        cells = lines[place].split(",")
+        lines[place] = ",".join([cells[0], *(word for _ in cells[1:])])
+    curve.write_text("\n".join(lines) + "\n", "utf-8")
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory, made):
+    """The site of hostile artifacts."""
+    root = tmp_path_factory.mktemp("hostile") / "w"
+    shutil.copytree(made, root)
+    write_hostile(root)
+    run = open_run(root, "report")
+    report(run)
+    return run.out
+
+
+def test_text_of_an_artifact_is_text_on_every_page(hostile):
     """What a teacher, a model, a crawled page or a file wrote can be markup."""
-    summary = made / "artifacts/topics/seeds/summary.json"
-    before = summary.read_text("utf-8")
-    table = made / "artifacts/web/corpus/part-00000.parquet"
-    try:
-        write_json(summary, {"rows": 3, "cost_usd": 0.0, "note": HOSTILE,
-                             "dropped": {HOSTILE: 1}})  # fmt: skip
-        rows = [{"text": f"{HOSTILE} {n}", "source": f"http://{HOSTILE}/{n}", "language": "en"}
-                for n in range(40)]  # fmt: skip
-        write_table(table, pa.Table.from_pylist(rows))
-        run = open_run(made, "report")
-        report(run)
-        texts = {file.name: file.read_text("utf-8") for file in run.out.glob("*.html")}
-    finally:
-        summary.write_text(before)
-        table.unlink(missing_ok=True)
-    assert [name for name, text in texts.items() if HOSTILE in text] == []
+    texts = {file.name: file.read_text("utf-8") for file in hostile.glob("*.html")}
+    assert [name for name, text in texts.items() if "<script>window" in text] == []
+    assert [name for name, text in texts.items() if not is_harmless(text)] == []
     shown = texts["artifact-web_corpus.html"]
-    assert shown.count("&lt;script&gt;alert(1)&lt;/script&gt; ") >= 10
+    assert shown.count("&lt;script&gt;window.ran=1&lt;/script&gt;") >= 10
     assert "10 of 40 documents, as short excerpts" in shown
-    assert all(read_page.wrong == [] for read_page in map(Page, texts.values()))
+    assert len(shown) < 200_000, "long texts are cut"
+    found = {name: Page(text) for name, text in texts.items()}
+    assert [name for name, page in found.items() if page.wrong or page.open] == []
+    links = [link for page in found.values() for link in page.links]
+    assert [link for link in links if ":" in link] == []
+
+
+def test_a_loss_that_is_no_number_is_a_gap_that_is_told(hostile):
+    text = (hostile / "model-phi-1_5.html").read_text("utf-8")
+    drawn = text[text.index("<svg") : text.index("</svg>")]
+    assert drawn.count("<polyline") == 2
+    assert "phi-1_5, 2 points are no numbers" in drawn
+    assert not re.search(r"\b(nan|inf)\b", drawn)
 
 
 def test_the_same_artifacts_give_the_same_bytes(made, folder):

@@ -27,6 +27,7 @@ ORDER: tuple[Verdict, ...] = (
 _KINDS: tuple[Kind, ...] = ("parameter", "code", "input", "environment", "command", "upstream")
 _ENVIRONMENT = "environment."  # versions of libraries, which `hornbook compose` writes
 _DIGITS = 8  # of a hash, for a person
+_LONGEST, _BEFORE = 110, 30  # characters of a value, and of those before where it differs
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,15 @@ class Change:
 
     @property
     def values(self) -> str:
-        """Both values, hashes by their first digits."""
-        is_hash = self.kind in {"code", "input", "upstream"}
-        before, after = (
-            one[:_DIGITS] if is_hash else _short(one) for one in (self.before, self.after)
-        )
-        return f"{before} -> {after}"
+        """Both values on a line."""
+        return " -> ".join(self.shown)
+
+    @property
+    def shown(self) -> tuple[str, str]:
+        """Both values for a person: hashes by their first digits, long ones where they differ."""
+        if self.kind in {"code", "input", "upstream"}:
+            return self.before[:_DIGITS], self.after[:_DIGITS]
+        return _short(self.before, self.after), _short(self.after, self.before)
 
 
 @dataclass(frozen=True)
@@ -218,5 +222,12 @@ def as_json(found: Sequence[StageDiff]) -> list[dict[str, Any]]:
     ]
 
 
-def _short(value: str) -> str:
-    return value if len(value) <= 120 else f"{value[:117]}..."
+def _short(value: str, other: str) -> str:
+    """A value, of a long one the part where it differs from the other."""
+    if len(value) <= _LONGEST:
+        return value
+    pairs = enumerate(zip(value, other, strict=False))
+    same = next((place for place, (a, b) in pairs if a != b), min(len(value), len(other)))
+    start = max(0, same - _BEFORE) if same > _LONGEST - _BEFORE else 0
+    cut = value[start : start + _LONGEST]
+    return f"{'...' if start else ''}{cut}{'...' if start + _LONGEST < len(value) else ''}"

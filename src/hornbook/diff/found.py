@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hornbook.diff.artifacts import how_to_get
 from hornbook.diff.causes import Cause, StageDiff, as_json, causes, compare, made_with
 from hornbook.diff.code_lines import CodeLines, code_lines
 from hornbook.diff.contents import contents
 from hornbook.diff.numbers import Moved, numbers_between
 from hornbook.diff.revisions import State, read_state
 from hornbook.diff.shown import Content
-from hornbook.lineage.cache import cached_member
-from hornbook.lineage.cells import TABLES
+from hornbook.lineage import cells
 from hornbook.lineage.manifest import Graph, load_graph
 
 
@@ -23,8 +21,8 @@ class Found:
 
     `has_tables` is false where `stage` is made without the tables, so that their numbers say
     nothing of it.
-    `numbers` is None where the cache lacks the tables of a side (`where_numbers` says how they
-    come), `contents` where they were not asked for.
+    `numbers` is None where the cache lacks the tables of a side, `contents` where they were not
+    asked for; `where_numbers` says of what cannot be read how it comes.
     """
 
     graph: Graph
@@ -74,8 +72,9 @@ def find(root: Path, a: str, b: str, stage: str | None = None, *, is_deep: bool 
     stages = compare(graph, before, after, stage)
     every = causes(stages)
     first = [one.change for one in every if one.alone or one.beside]
-    has_tables = stage is None or TABLES in made_with(stage, before.lock, after.lock)
-    numbers = numbers_between(root, before, after) if has_tables else []
+    read = made_with(stage, before.lock, after.lock) if stage is not None else set(cells.SOURCES)
+    has_tables = not read.isdisjoint(cells.SOURCES)
+    numbers, remark = numbers_between(root, before, after) if has_tables else ([], "")
     return Found(
         graph=graph,
         before=before,
@@ -86,17 +85,6 @@ def find(root: Path, a: str, b: str, stage: str | None = None, *, is_deep: bool 
         causes=every,
         code=code_lines(root, before, after, first),
         numbers=numbers,
-        where_numbers=_where(root, before, after) if numbers is None else "",
+        where_numbers=remark,
         contents=contents(root, before, after, stages) if is_deep else None,
     )
-
-
-def _where(root: Path, *states: State) -> str:
-    """How the tables of each side come that are not here."""
-    told: list[str] = []
-    for state in states:
-        if TABLES not in state.lock:
-            told.append(f"{state} has none.")
-        elif cached_member(root, state.lock[TABLES].out_hash, "tables.json") is None:
-            told.append(f"Those of {state}: {how_to_get(TABLES, state)}")
-    return " ".join(told)

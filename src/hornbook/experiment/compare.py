@@ -11,7 +11,7 @@ from typing import Any, Literal
 from hornbook.diff.revisions import experiments
 from hornbook.errors import ConfigError
 from hornbook.experiment.records import TABLES, Record, record
-from hornbook.lineage.cells import TableCell, table_cells
+from hornbook.lineage.cells import SOURCES, TableCell, table_cells
 from hornbook.lineage.workspace import flatten
 
 HEAD = "HEAD"
@@ -67,7 +67,7 @@ class CellRow:
     @property
     def is_same(self) -> bool:
         """Whether every column has the same number with the same error."""
-        return len({(c.value, c.stderr) if c else None for c in self.cells}) == 1
+        return len({repr((c.value, c.stderr, c.interval)) if c else "" for c in self.cells}) == 1
 
 
 @dataclass(frozen=True)
@@ -109,13 +109,12 @@ def compare(
 
 
 def _column(one: Record) -> Column:
-    cells: Mapping[tuple[str, str, str], TableCell] = {}
-    state: State = "there"
-    if not one.has(TABLES):
-        state = "not made"
-    else:
-        cells = {(c.task, c.variant, c.metric): c for c in table_cells(one.root, one.lock)}
-        state = "there" if cells else "not here"
+    state: State = "there" if one.has(TABLES) else "not made"
+    # what a target left out is HEAD's
+    lock = {n: e for n, e in one.lock.items() if n not in SOURCES or one.has(n)}
+    cells = {cell.key: cell for cell in table_cells(one.root, lock)}
+    if state == "there" and not cells:
+        state = "not here"
     return Column(one.name, one.revision, state, one.values, cells)
 
 
@@ -199,7 +198,7 @@ def as_csv(found: Compared) -> str:
     for key, row in found.values.items():
         sheet.writerow(["value", key, "", "", *(part for one in row for part in (one, ""))])
     for row in found.rows:
-        numbers = [(c.value, c.stderr) if c else (None, None) for c in row.cells]
+        numbers = [(c.value, c.error_text) if c else (None, None) for c in row.cells]
         sheet.writerow(
             ["cell", row.task, row.variant, row.metric, *(part for one in numbers for part in one)]
         )
@@ -227,7 +226,8 @@ def as_json(found: Compared) -> dict[str, Any]:
                 "variant": row.variant,
                 "metric": row.metric,
                 "numbers": [
-                    {"value": c.value, "stderr": c.stderr} if c else None for c in row.cells
+                    {"value": c.value, "stderr": c.stderr, "interval": c.interval} if c else None
+                    for c in row.cells
                 ],
                 "best": sorted(row.best),
             }

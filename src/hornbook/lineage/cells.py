@@ -2,19 +2,20 @@
 
 import json
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from hornbook.lineage.cache import cached_files, cached_text
+from hornbook.lineage.cache import cached_files
 from hornbook.lineage.forecast import Action, Step
 from hornbook.lineage.manifest import Graph, LockEntry, lookup
+from hornbook.lineage.pieces import Missing, cached_json
 from hornbook.lineage.workspace import Hasher, Reason, folder_hash
 
-TABLES = "benchmark_tables"
+TABLES, PLOTS = "benchmark_tables", "toxigen_plots"
 _SUITES = "evaluate.suites"
 _EVALUATIONS = {"evaluate", "evaluate_seed", "evaluate_compared"}
 _COMMITS = 20  # in which the record of an input is looked for
@@ -24,7 +25,8 @@ _COMMITS = 20  # in which the record of an input is looked for
 class TableCell:
     """A measured number of the tables; `stage` made it, `names` are what a person may call it.
 
-    `seeds` are the stages behind a mean over seeds, of which `stage` is the first.
+    `seeds` are the stages behind a mean over seeds, of which `stage` is the first; `interval` has
+    95 % where there is no standard error.
     """
 
     task: str
@@ -35,6 +37,12 @@ class TableCell:
     stderr: float | None
     stage: str
     seeds: tuple[str, ...]
+    interval: tuple[float, float] | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What makes it the same cell in other tables."""
+        return self.task, self.variant, self.metric
 
     def __str__(self) -> str:
         """Metric and value with its error."""
@@ -43,20 +51,46 @@ class TableCell:
 
     @property
     def number(self) -> str:
-        """The value with its error."""
+        """The value with its error or its interval."""
         if self.value is None:
             return "not run"
+        if self.interval is not None:
+            return f"{self.value:.4g} ({self.interval[0]:.3g} to {self.interval[1]:.3g})"
         return f"{self.value:.4g}" + (f" +- {self.stderr:.3g}" if self.stderr is not None else "")
+
+    @property
+    def error_text(self) -> str:
+        """The standard error, else the ends of the interval, for a sheet."""
+        if self.interval is not None:
+            return f"{self.interval[0]} to {self.interval[1]}"
+        return "" if self.stderr is None else str(self.stderr)
 
 
 def table_cells(root: Path, lock: Mapping[str, LockEntry]) -> list[TableCell]:
-    """The measured cells of the recorded tables; none where the cache has no tables."""
-    text = cached_text(root, lock[TABLES].out_hash, "tables.json") if TABLES in lock else None
-    found = {(cell.task, cell.variant): cell for cell in _read(json.loads(text))} if text else {}
-    return list(found.values())
+    """The measured cells of the recorded tables, as far as they can be read here."""
+    sides = (cells_of(root, lock, stage) for stage in SOURCES)
+    return [cell for side in sides if not isinstance(side, Missing) for cell in side]
 
 
-def _read(tables: Mapping[str, Any]) -> Iterator[TableCell]:
+def cells_of(
+    root: Path, lock: Mapping[str, LockEntry], stage: str
+) -> Sequence[TableCell] | Missing:
+    """The cells that one of `SOURCES` has, or why they cannot be read; none where it never ran."""
+    if stage not in lock:
+        return ()
+    name, read = SOURCES[stage]
+    value = cached_json(root, lock[stage].out_hash, name)
+    if isinstance(value, Missing):
+        return value
+    try:
+        found = {cell.key: cell for cell in read(value)}
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return Missing(is_other_form=True)  # of an earlier version
+    return tuple(found.values())
+
+
+def read_tables(tables: Mapping[str, Any]) -> Iterator[TableCell]:
+    """The cells of `tables.json`."""
     for row in (*tables.get("micro", ()), *tables.get("further", ())):
         for variant, cell in row["cells"].items():
             yield _cell(cell, variant, (row["task"], row["task"].removeprefix("micro_")))
@@ -71,6 +105,26 @@ def _read(tables: Mapping[str, Any]) -> Iterator[TableCell]:
         for variant, cell in row["cells"].items() if row["domain"] is None else ():
             shown = {**cell, "metric": "perplexity", "value": cell["perplexity"]}
             yield _cell(shown, variant, (row["source"],))
+
+
+def read_scores(scores: Mapping[str, Any]) -> Iterator[TableCell]:
+    """The cells of ToxiGen's `scores.json`: of each variant the mean over groups, and the AUC."""
+    for one in scores["variants"]:
+        for metric, value, error, start in (
+            ("safety score", one["score"], one.get("stderr"), ""),
+            ("unscaled AUC", one["auc_unscaled"], None, "auc_unscaled_"),
+        ):
+            ends = one.get(f"{start}low"), one.get(f"{start}high")
+            cell = _cell({**one, "metric": metric, "value": value}, one["variant"], ("toxigen",))
+            is_known = ends[0] is not None and ends[1] is not None
+            yield replace(cell, stderr=error, interval=ends if is_known else None)
+
+
+# what stages with numbers of models write: the file, and what reads its cells
+SOURCES: Mapping[str, tuple[str, Callable[[Any], Iterator[TableCell]]]] = {
+    TABLES: ("tables.json", read_tables),
+    PLOTS: ("scores.json", read_scores),
+}
 
 
 def _cell(cell: Mapping[str, Any], variant: str, names: Sequence[str]) -> TableCell:

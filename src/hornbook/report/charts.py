@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from html import escape
-from itertools import pairwise
-from typing import Any
+from itertools import groupby, pairwise
+from typing import Any, TypeGuard
 
+from hornbook.plain import markup
 from hornbook.report.lineage_drawing import page_of
 from hornbook.report.safety import whisker
 from hornbook.report.wording import interval_text, task_name
@@ -42,14 +42,14 @@ def svg(width: float, height: float, label: str, body: Sequence[str], kind: str)
     role = "group" if any("<a " in part for part in body) else "img"
     return (
         f'<svg class="chart {kind}" viewBox="0 0 {width:.0f} {height:.0f}" role="{role}" '
-        f'aria-label="{escape(label)}">\n' + "\n".join(body) + "\n</svg>"
+        f'aria-label="{markup(label)}">\n' + "\n".join(body) + "\n</svg>"
     )
 
 
 def text(x: float, y: float, words: str, *, anchor: str = "start", kind: str = "tick") -> str:
     """A text element; `kind` is its CSS class."""
     place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
-    return f'<text class="{kind}" {place}>{escape(words)}</text>'
+    return f'<text class="{kind}" {place}>{markup(words)}</text>'
 
 
 def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
@@ -64,15 +64,24 @@ def shade(index: int) -> str:
 
 def linked(stage: str, body: str, told: str) -> str:
     """Part of a chart that leads to the artifact it shows and is announced as `told`."""
-    return f'<a href="{page_of(stage)}" aria-label="{escape(told)}">{body}</a>'
+    return f'<a href="{page_of(stage)}" aria-label="{markup(told)}">{body}</a>'
+
+
+def is_number(value: float | None) -> TypeGuard[float]:
+    """Whether there is a value that has a place on an axis."""
+    return value is not None and math.isfinite(value)
 
 
 def curves(series: Mapping[str, Sequence[Point]], *, x_label: str, y_label: str) -> str:
-    """Lines over a common pair of axes, in the order of the mapping."""
+    """Lines over a common pair of axes, in the order of the mapping.
+
+    A point that is no number is a gap in its line, which is said.
+    """
     left, top, right, bottom, height = 46.0, 12.0, 12.0, 40.0, 300.0
-    points = [point for values in series.values() for point in values]
-    x_high = max(x for x, _ in points) or 1.0
-    y_low, y_high = min(y for _, y in points), max(y for _, y in points)
+    points = [point for values in series.values() for point in values if _has_place(point)]
+    x_high = max((x for x, _ in points), default=0.0) or 1.0
+    y_low = min((y for _, y in points), default=0.0)
+    y_high = max((y for _, y in points), default=0.0)
     margin = (y_high - y_low) * 0.04 or 0.1
     y_low, y_high = y_low - margin, y_high + margin
 
@@ -97,12 +106,24 @@ def curves(series: Mapping[str, Sequence[Point]], *, x_label: str, y_label: str)
         text(left, top + 2, y_label, kind="axis"),
     ]
     for index, (name, values) in enumerate(series.items()):
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (at(*point) for point in values))
-        body.append(
-            f'<polyline class="line {shade(index)}" points="{path}"><title>{escape(name)}'
-            f"</title></polyline>"
-        )
+        gaps = sum(not _has_place(point) for point in values)
+        told = f"{name}, {gaps} points are no numbers" if gaps else name
+        body += [
+            f'<polyline class="line {shade(index)}" points="{path}"><title>{markup(told)}</title>'
+            f"</polyline>"
+            for path in (
+                " ".join(f"{x:.1f},{y:.1f}" for x, y in (at(*point) for point in part))
+                for is_drawn, part in groupby(values, _has_place)
+                if is_drawn
+            )
+        ]
+        if gaps:
+            body.append(text(left + 60, top + 14 * (index + 1), told, kind="axis"))
     return svg(WIDTH, height, f"{y_label} over {x_label}", body, "curves")
+
+
+def _has_place(point: Point) -> bool:
+    return all(map(math.isfinite, point))
 
 
 def _thousands(value: float) -> str:
@@ -117,7 +138,7 @@ def dots(rows: Sequence[Mapping[str, Any]], variants: Sequence[str]) -> str:
 
     A task of which no variant has a score has no place.
     """
-    rows = [row for row in rows if any(c["value"] is not None for c in row["cells"].values())]
+    rows = [row for row in rows if any(is_number(c["value"]) for c in row["cells"].values())]
     left, right, top, bottom, lane, gap = 158.0, 16.0, 8.0, 24.0, 11.0, 9.0
     block = lane * len(variants) + gap
     height = top + block * len(rows) + bottom
@@ -144,13 +165,14 @@ def dots(rows: Sequence[Mapping[str, Any]], variants: Sequence[str]) -> str:
         )
         for index, variant in enumerate(variants):
             cell = row["cells"].get(variant)
-            if cell and cell["value"] is not None:
+            if cell and is_number(cell["value"]):
                 body += _dot(cell, start + lane * (index + 0.5), index, variant, at)
     return svg(WIDTH, height, "micro-suite scores by variant", body, "dots")
 
 
 def _dot(cell: Mapping[str, Any], y: float, index: int, variant: str, at: Any) -> list[str]:  # noqa: ANN401 - float -> float
-    value, error, floor = cell["value"], cell["stderr"] or 0.0, cell["floor"]
+    value, floor = cell["value"], cell["floor"]
+    error = cell["stderr"] if is_number(cell["stderr"]) else 0.0
     found = [line(at(value - error), y, at(value + error), y, f"whisker {shade(index)}")]
     if floor is not None:
         found.append(line(at(floor), y - 4.5, at(floor), y + 4.5, "floor"))
@@ -158,7 +180,7 @@ def _dot(cell: Mapping[str, Any], y: float, index: int, variant: str, at: Any) -
     words = f"{variant}: {value:.3f}, standard error {error:.3f}, floor {floor}"
     dot = (
         f'<circle class="{kind} {shade(index)}" cx="{at(value):.1f}" cy="{y:.1f}" r="4">'
-        f"<title>{escape(words)}</title></circle>"
+        f"<title>{markup(words)}</title></circle>"
     )
     return [*found, linked(cell["stage"], dot, words)]
 
@@ -169,7 +191,7 @@ def bars(rows: Sequence[Mapping[str, Any]], groups: Sequence[str], variants: Seq
     block = lane * len(variants) + gap
     height = top + block * len(groups) + bottom
     known = {(row["group"], row["variant"]): row for row in rows}
-    tops = [r["score"] + whisker(r)[1] for r in rows if r["score"] is not None]
+    tops = [r["score"] + whisker(r)[1] for r in rows if is_number(r["score"])]
     high = max(tops or [1.0])
     scale = max(math.ceil(high * 10) / 10, 0.1)
     unit = (WIDTH - left - right) / scale
@@ -193,7 +215,7 @@ def bars(rows: Sequence[Mapping[str, Any]], groups: Sequence[str], variants: Seq
         )
         for index, variant in enumerate(variants):
             row = known[group, variant]
-            if row["score"] is not None:
+            if is_number(row["score"]):
                 body += _bar(row, left, start + lane * index, unit, index)
     return svg(WIDTH, height, "ToxiGen safety score by group and variant", body, "bars")
 
@@ -215,7 +237,7 @@ def _bar(row: Mapping[str, Any], x: float, y: float, unit: float, index: int) ->
     below, above = (unit * length for length in whisker(row))
     bar = (
         f'<rect class="bar {shade(index)}{pale}" x="{x:.1f}" y="{y + 0.8:.1f}" width="{width:.1f}" '
-        f'height="9.4" rx="1.5"><title>{escape(words)}</title></rect>'
+        f'height="9.4" rx="1.5"><title>{markup(words)}</title></rect>'
     )
     figure = text(x + width + above + 4, y + 9, f"{row['score']:.2f}", kind="figure")
     found = [linked(row["stage"], bar + figure, words)]

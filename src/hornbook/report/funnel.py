@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
+from hornbook.plain import markup
 from hornbook.report.charts import WIDTH, linked, svg, text
 from hornbook.report.statistics import DATA_NOUNS, Artifact, words
 from hornbook.report.wording import amount
@@ -106,9 +106,9 @@ def draw(corpus: str, steps: Sequence[Step]) -> str:
         wide, pale = unit * step.documents, unit * step.gone
         bars = (
             f'<rect class="bar left" x="{LEFT:.1f}" y="{y:.1f}" width="{wide:.1f}" '
-            f'height="{THICK}" rx="1.5"><title>{escape(told)}</title></rect>'
+            f'height="{THICK}" rx="1.5"><title>{markup(told)}</title></rect>'
             f'<rect class="bar gone" x="{LEFT + wide:.1f}" y="{y:.1f}" width="{pale:.1f}" '
-            f'height="{THICK}"><title>{escape(told)}</title></rect>'
+            f'height="{THICK}"><title>{markup(told)}</title></rect>'
         )
         label = f"{step.documents:,}"
         if step.tokens is not None:

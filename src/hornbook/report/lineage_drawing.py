@@ -1,10 +1,11 @@
 """The lineage graph as SVG: a card for each noun, a row for each stage, layers left to right."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
+from hashlib import md5
 
+from hornbook.plain import markup, visible
 from hornbook.report.wording import short
 
 ROW, HEAD, PAD, GAP_X, GAP_Y = 31.0, 26.0, 7.0, 42.0, 18.0
@@ -46,8 +47,14 @@ class Card:
 
 
 def slug(name: str) -> str:
-    """A stage name as part of an HTML id."""
-    return re.sub(r"[^A-Za-z0-9_-]", "-", name)
+    """A name as part of an HTML id or of the name of a file.
+
+    Of two names that differ in more than an at sign and a dash no two have the same.
+    """
+    plain = re.sub(r"[^A-Za-z0-9_-]", "-", name)
+    if plain == name.replace("@", "-"):
+        return plain
+    return f"{plain[:80]}-{md5(visible(name).encode(), usedforsecurity=False).hexdigest()[:8]}"
 
 
 def page_of(stage: str) -> str:
@@ -143,67 +150,94 @@ def _mean_reader(
     return sum(rows[name] for name in names) / len(names) if names else 0.0
 
 
-def draw(nodes: Sequence[Node]) -> str:
-    """The graph as an SVG element; edges that others imply are not drawn."""
+@dataclass(frozen=True)
+class Shown:
+    """A stage in a drawing: what is `told` below its name, and where it leads.
+
+    `kinds` are classes that a style sheet knows, `title` is what one reads who points at it.
+    """
+
+    told: str
+    title: str
+    target: str | None
+    kinds: str = ""
+
+
+def of_report(node: Node) -> Shown:
+    """A stage with the head of its hash, which leads to its page."""
+    told = short(node.hash) if node.hash else "this report"
+    return Shown(told, node.title, page_of(node.name) if node.hash else "index.html")
+
+
+def draw(
+    nodes: Sequence[Node],
+    label: str | None = None,
+    *,
+    shown: Callable[[Node], Shown] = of_report,
+    strong: Container[tuple[str, str]] = (),
+) -> str:
+    """The graph as an SVG element; edges that others imply are not drawn.
+
+    `strong` are the edges, from a producer to a consumer, whose line is a strong one.
+    """
     cards = place(nodes)
     home = {node.name: card for card in cards for node in card.nodes}
     edges = reduced({node.name: node.producers for node in nodes})
     width = max(card.x + card.width for card in cards) + 6
     height = max(card.y + card.height for card in cards) + 4
     lines = [
-        _edge(home[source], source, home[target], target)
+        _edge(home, source, target, " carries" if (source, target) in strong else "")
         for target, sources in edges.items()
         for source in sources
     ]
     return (
         f'<svg class="lineage" viewBox="0 0 {width:.0f} {height:.0f}" role="group" '
-        f'aria-label="Lineage graph of {len(nodes)} stages" '
+        f'aria-label="{markup(label or f"Lineage graph of {len(nodes)} stages")}" '
         f'style="min-width:{width * 0.78:.0f}px">\n'
-        + "\n".join((*lines, *(_card(card) for card in cards)))
+        + "\n".join((*lines, *(_card(card, shown) for card in cards)))
         + "\n</svg>"
     )
 
 
-def _edge(source: Card, producer: str, target: Card, consumer: str) -> str:
+def _edge(home: Mapping[str, Card], producer: str, consumer: str, kind: str) -> str:
+    source, target = home[producer], home[consumer]
     y1, y2 = source.row_y(producer), target.row_y(consumer)
     if source is target:
-        x, bulge = source.x, min(18.0, 7.0 + abs(y2 - y1) / 14)
-        path = (
-            f"M{x:.1f} {y1:.1f} C{x - bulge:.1f} {y1:.1f} {x - bulge:.1f} {y2:.1f} {x:.1f} {y2:.1f}"
-        )
+        x1 = x2 = source.x
+        bulge = min(18.0, 7.0 + abs(y2 - y1) / 14)
+        bends = x1 - bulge, x1 - bulge
     else:
         x1, x2 = source.x + source.width, target.x
         bend = max(24.0, (x2 - x1) / 2)
-        path = (
-            f"M{x1:.1f} {y1:.1f} C{x1 + bend:.1f} {y1:.1f} {x2 - bend:.1f} {y2:.1f} "
-            f"{x2:.1f} {y2:.1f}"
-        )
+        bends = x1 + bend, x2 - bend
     return (
-        f'<path class="edge" data-from="{escape(producer)}" data-to="{escape(consumer)}" '
-        f'd="{path}"/>'
+        f'<path class="edge{kind}" data-from="{markup(producer)}" data-to="{markup(consumer)}" '
+        f'd="M{x1:.1f} {y1:.1f} C{bends[0]:.1f} {y1:.1f} {bends[1]:.1f} {y2:.1f} '
+        f'{x2:.1f} {y2:.1f}"/>'
     )
 
 
-def _card(card: Card) -> str:
-    rows = "\n".join(_row(card, node) for node in card.nodes)
+def _card(card: Card, shown: Callable[[Node], Shown]) -> str:
+    rows = "\n".join(_row(card, node, shown(node)) for node in card.nodes)
     return (
         f'<g class="card"><rect x="{card.x:.1f}" y="{card.y:.1f}" width="{card.width:.1f}" '
         f'height="{card.height:.1f}" rx="7"/>'
         f'<text class="noun" x="{card.x + 11:.1f}" y="{card.y + 17:.1f}">'
-        f"{escape(card.group)}</text>\n{rows}\n</g>"
+        f"{markup(card.group)}</text>\n{rows}\n</g>"
     )
 
 
-def _row(card: Card, node: Node) -> str:
+def _row(card: Card, node: Node, shown: Shown) -> str:
     top = card.row_y(node.name) - ROW / 2
-    shown = short(node.hash) if node.hash else "this report"
-    target = page_of(node.name) if node.hash else "index.html"
+    tag = "a" if shown.target else "g"
+    leads = f' href="{markup(shown.target)}"' if shown.target else ""
     return (
-        f'<a class="node" id="node-{slug(node.name)}" href="{target}" '
-        f'data-stage="{escape(node.name)}"><title>{escape(node.title)}</title>'
+        f'<{tag} class="{f"node {shown.kinds}".strip()}" id="node-{slug(node.name)}"{leads} '
+        f'data-stage="{markup(node.name)}"><title>{markup(shown.title)}</title>'
         f'<rect x="{card.x + 4:.1f}" y="{top + 1:.1f}" width="{card.width - 8:.1f}" '
         f'height="{ROW - 2:.1f}" rx="4"/>'
         f'<text class="label" x="{card.x + 11:.1f}" y="{top + 13:.1f}">'
-        f"{escape(card.labels[node.name])}</text>"
-        f'<text class="hash" x="{card.x + 11:.1f}" y="{top + 25:.1f}">{escape(shown)}</text></a>'
+        f"{markup(card.labels[node.name])}</text>"
+        f'<text class="told" x="{card.x + 11:.1f}" y="{top + 25:.1f}">{markup(shown.told)}</text>'
+        f"</{tag}>"
     )

@@ -1,8 +1,10 @@
 """A document as Markdown (Dagster), LaTeX (a paper) and HTML (a page of its own)."""
 
+import re
 from collections.abc import Callable, Sequence
-from html import escape
 
+from hornbook.plain import markup as escaped
+from hornbook.plain import one_line, visible
 from hornbook.report.document import Block, Grid, Heading, Items, Paragraph, Text
 
 PREAMBLE = r"""% \input this file; it needs \usepackage{booktabs,graphicx}
@@ -13,6 +15,7 @@ LATEX = {
     "<": r"\textless{}", ">": r"\textgreater{}", "\N{PLUS-MINUS SIGN}": r"$\pm$",
     "\N{MINUS SIGN}": "$-$",
 }  # fmt: skip
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
 STYLE = """
 :root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; }
 body { max-width: 75rem; margin: 2rem auto; padding: 0 1rem; }
@@ -32,11 +35,11 @@ def markdown(blocks: Sequence[Block]) -> str:
 
 def _markdown(block: Block) -> str:
     if isinstance(block, Heading):
-        return f"{'#' * block.level} {block.text}\n"
+        return f"{'#' * block.level} {plain_markdown(block.text)}\n"
     if isinstance(block, Paragraph):
-        return f"{block.text}\n"
+        return f"{plain_markdown(block.text)}\n"
     if isinstance(block, Items):
-        return "\n".join(f"- {text}" for text in block.texts) + "\n"
+        return "\n".join(f"- {plain_markdown(text)}" for text in block.texts) + "\n"
     ruler = ["---", *["---:"] * (len(block.header) - 1)]
     lines = [_line(block.header), _line(ruler)]
     lines += [_line([_of_markdown(cell) for cell in row]) for row in block.rows]
@@ -45,7 +48,12 @@ def _markdown(block: Block) -> str:
 
 
 def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return "| " + " | ".join(plain_markdown(one).replace("|", "\\|") for one in cells) + " |"
+
+
+def plain_markdown(text: str) -> str:
+    """Text on one line in which no reader of Markdown finds an element of HTML."""
+    return _TAG.sub("&lt;", one_line(text))
 
 
 def _of_markdown(cell: Text) -> str:
@@ -100,7 +108,7 @@ def _of_latex(cell: Text) -> str:
 
 def tex(text: str) -> str:
     """Text with what LaTeX would take for a command escaped."""
-    return "".join(LATEX.get(letter, letter) for letter in text)
+    return "".join(LATEX.get(letter, letter) for letter in visible(text))
 
 
 def html(blocks: Sequence[Block]) -> str:
@@ -109,25 +117,25 @@ def html(blocks: Sequence[Block]) -> str:
     body = "\n".join(_html(block) for block in blocks)
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta name="viewport" content="width=device-width">\n<title>{escape(title)}</title>\n'
+        f'<meta name="viewport" content="width=device-width">\n<title>{escaped(title)}</title>\n'
         f"<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
     )
 
 
 def _html(block: Block) -> str:
     if isinstance(block, Heading):
-        return f"<h{block.level}>{escape(block.text)}</h{block.level}>"
+        return f"<h{block.level}>{escaped(block.text)}</h{block.level}>"
     if isinstance(block, Paragraph):
-        return f"<p>{escape(block.text)}</p>"
+        return f"<p>{escaped(block.text)}</p>"
     if isinstance(block, Items):
-        return f"<ul>{''.join(f'<li>{escape(text)}</li>' for text in block.texts)}</ul>"
+        return f"<ul>{''.join(f'<li>{escaped(text)}</li>' for text in block.texts)}</ul>"
     return _html_table(block)
 
 
 def _html_table(grid: Grid) -> str:
-    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in grid.header)
+    head = "".join(f'<th scope="col">{escaped(text)}</th>' for text in grid.header)
     rows = "\n".join(_html_row(row) for row in grid.rows)
-    caption = f"<caption>{escape(grid.caption)}</caption>" if grid.caption else ""
+    caption = f"<caption>{escaped(grid.caption)}</caption>" if grid.caption else ""
     return (
         f'<div tabindex="0"><table id="{grid.name}">{caption}\n<thead><tr>{head}</tr></thead>\n'
         f"<tbody>\n{rows}\n</tbody></table></div>"
@@ -141,7 +149,7 @@ def _html_row(row: Sequence[Text]) -> str:
 
 
 def _of_html(cell: Text) -> str:
-    return f"<strong>{escape(cell.text)}</strong>" if cell.is_strong else escape(cell.text)
+    return f"<strong>{escaped(cell.text)}</strong>" if cell.is_strong else escaped(cell.text)
 
 
 # by the ending of the file's name

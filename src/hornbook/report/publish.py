@@ -6,14 +6,17 @@ and the measurements, and are written into the places that the pages keep for th
 """
 
 import argparse
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hornbook.artifacts import read_json, write_bytes, write_json, write_text
-from hornbook.diff.causes import ORDER, diff
-from hornbook.diff.numbers import changed_numbers
+from hornbook.diff import html
+from hornbook.diff.causes import Change
+from hornbook.diff.found import Found, find
 from hornbook.diff.revisions import experiments
 from hornbook.errors import ArtifactError, ConfigError
 from hornbook.lineage.explain import Node, provenance, total
@@ -30,7 +33,15 @@ LISTED = "site.json"  # names of the files that an earlier call wrote, so that i
 PAGES_FLAG = ".nojekyll"  # GitHub Pages then serves every file as it is
 PLACE = re.compile(r"<!-- published: (\S+) -->")
 LINKS, FOOT = "links", "foot"
-MOST_CHANGES = 12
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment, the name of its page, and what differs from HEAD."""
+
+    name: str
+    page: str
+    found: Found
 
 
 def publish(root: Path, out: Path, names: Sequence[str] | None = None) -> int:
@@ -59,7 +70,7 @@ def publish(root: Path, out: Path, names: Sequence[str] | None = None) -> int:
         text = PLACE.sub(record.fill, written[name].decode("utf-8"))
         written[name] = text.encode()
     pages = {"record.html": record.page(compared)}
-    pages |= {_page_of(one["name"]): record.experiment(one) for one in compared}
+    pages |= {one.page: record.experiment(one) for one in compared}
     written |= {name: PLACE.sub(record.fill, text).encode() for name, text in pages.items()}
     _write(out, written, record.revision)
     return len(written)
@@ -88,17 +99,21 @@ def _page_of(experiment: str) -> str:
     return f"experiment-{slug(experiment)}.html"
 
 
-def _experiment(root: Path, name: str) -> dict[str, Any]:
-    """What an experiment changed, seen from HEAD: stages with causes first, and numbers."""
-    found = diff(root, "HEAD", name)
-    numbers = changed_numbers(root, "HEAD", name)
-    return {
-        "name": name,
-        "page": _page_of(name),
-        "stages": sorted(found, key=lambda one: ORDER.index(one.verdict)),
-        "numbers": None if numbers is None else [one.columns() for one in numbers],
-        "most": MOST_CHANGES,
-    }
+def _experiment(root: Path, name: str) -> Experiment:
+    """What an experiment changed, seen from HEAD, without the places of this machine."""
+    found = find(root, "HEAD", name)
+    stages = [replace(one, changes=tuple(map(_public_change, one.changes))) for one in found.stages]
+    causes = [replace(one, change=_public_change(one.change)) for one in found.causes]
+    return Experiment(name, _page_of(name), replace(found, stages=stages, causes=causes))
+
+
+def _public_change(change: Change) -> Change:
+    """Of a place on this machine only the name, as what changed and as a value."""
+    before, after = (
+        json.dumps(_public(json.loads(one))) if one.startswith('"/') else one
+        for one in (change.before, change.after)
+    )
+    return replace(change, what=_public(change.what), before=before, after=after)
 
 
 class _Record:
@@ -113,7 +128,7 @@ class _Record:
         }
         self._root, self._lock = root, lock
         self._nodes = provenance(root, lock, STAGE)
-        found = templates(TEMPLATES)
+        found = html.environment(templates(TEMPLATES, html.TEMPLATES))
         found.filters["duration"] = duration
         hashes = {name: node.hash for name, node in self._nodes.items() if name != STAGE}
         found.globals.update({"hashes": hashes})  # pyright: ignore[reportArgumentType, reportCallIssue]
@@ -131,17 +146,18 @@ class _Record:
         nodes = provenance(self._root, self._lock, name)
         return self._render("record_of.html.j2", node=_shown(nodes[name]), total=total(nodes))
 
-    def page(self, compared: Sequence[Mapping[str, Any]]) -> str:
+    def page(self, compared: Sequence[Experiment]) -> str:
         """The page of revision, stages and experiments."""
         nodes = [_shown(node) for name, node in self._nodes.items() if name != STAGE]
         told = total(self._nodes)
         return self._render("record.html.j2", nodes=nodes, total=told, experiments=compared)
 
-    def experiment(self, one: Mapping[str, Any]) -> str:
-        """The page of an experiment."""
-        return self._render("experiment.html.j2", one=one)
+    def experiment(self, one: Experiment) -> str:
+        """The page of an experiment: the same as `hornbook diff HEAD NAME --html` shows."""
+        told = html.parts(one.found, f"Experiment {one.name}")
+        return self._render("experiment.html.j2", name=one.name, **told)
 
-    def _render(self, name: str, **told: Any) -> str:  # noqa: ANN401 - whatever a template reads
+    def _render(self, name: str, /, **told: Any) -> str:  # noqa: ANN401 - whatever a template reads
         return self._templates.get_template(name).render(**self._told, **told)
 
 

@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from hornbook.plain import visible
 from hornbook.report.wording import amount
 
 COUNTED = (
@@ -164,7 +165,4 @@ def cell_text(value: Any, most: int) -> str:  # noqa: ANN401 - whatever a table 
 
 def shortened(text: str, most: int) -> str:
     """A text cut at `most` characters, with marks in place of what would turn or hide a line."""
-    cut = text if len(text) <= most else text[:most].rstrip() + "\N{HORIZONTAL ELLIPSIS}"
-    return "".join(
-        c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in cut
-    )
+    return visible(text if len(text) <= most else text[:most].rstrip() + "\N{HORIZONTAL ELLIPSIS}")

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from hornbook.evaluate.texts import ItemTexts
+from hornbook.plain import visible
 from hornbook.report import charts, funnel, lineage_drawing, perplexity, safety, statistics, wording
 from hornbook.report.comparison import compared, file_name, pairs
 from hornbook.report.flips import Items as VariantItems
@@ -112,6 +114,7 @@ def templates(*further: Path) -> Environment:
     found = Environment(
         loader=FileSystemLoader([TEMPLATES, *further]),
         autoescape=True,
+        finalize=_text,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
@@ -144,6 +147,11 @@ def templates(*further: Path) -> Environment:
     }
     found.globals.update(known)  # pyright: ignore[reportArgumentType, reportCallIssue]
     return found
+
+
+def _text(value: Any) -> Any:  # noqa: ANN401 - whatever a template writes
+    """What a template writes; of a text that is not markup of ours only what can be seen."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _compared(records: Records, first: str, second: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """How a number is written, the same in every rendering."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -51,6 +52,8 @@ def fraction(value: float | None) -> str:
 
 def amount(value: float) -> str:
     """A count or quantity, large ones by thousand, million, billion or trillion."""
+    if not math.isfinite(value):
+        return str(value)
     for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e4, "K")):
         if abs(value) >= size:
             unit = 1e3 if letter == "K" else size
