@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from hornbook.errors import HornbookError
+from hornbook.plain import visible
 from hornbook.train.place import given_place
 
 COMMANDS = {
@@ -158,7 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _fail(message: str, status: int) -> int:
     sys.stdout.flush()
-    print(f"hornbook: {message}", file=sys.stderr, flush=True)  # noqa: T201
+    print(f"hornbook: {visible(message)}", file=sys.stderr, flush=True)  # noqa: T201
     return status
 
 

@@ -9,8 +9,9 @@ from hornbook.diff.command import main
 from hornbook.diff.markdown import as_markdown
 from hornbook.diff.numbers import changed_numbers, moved
 from hornbook.lineage import cells
-from hornbook.lineage.cells import TableCell, read_tables
+from hornbook.lineage.cells import TableCell, read_scores, read_tables
 from hornbook.lineage.manifest import load_lock
+from hornbook.plain import json_text
 
 
 def cell(task, value, stderr=0.1):
@@ -33,6 +34,36 @@ def test_cells_differ_by_number_error_or_presence():
     assert first["change_stderr"] == pytest.approx(0.02**0.5)  # of independent errors
 
 
+def scored(score, low, high, auc=0.6):
+    """ToxiGen's scores of one variant, as `scores.json` has them."""
+    one = {
+        "variant": "one", "stage": "toxigen@one", "score": score, "low": low, "high": high,
+        "auc_unscaled": auc, "auc_unscaled_low": None, "auc_unscaled_high": None,
+    }  # fmt: skip
+    return list(read_scores({"variants": [one]}))
+
+
+def test_scores_with_intervals_are_compared_by_whether_these_overlap():
+    near = moved(scored(0.2, 0.1, 0.3), scored(0.35, 0.3, 0.4))
+    apart = moved(scored(0.2, 0.1, 0.3), scored(0.35, 0.31, 0.4, auc=0.5))
+    assert [one.columns() for one in near] == [
+        ("toxigen@one", "safety score", "0.2 (0.1 to 0.3)", "0.35 (0.3 to 0.4)",
+         "+0.15 (intervals overlap)"),
+    ]  # fmt: skip
+    assert [one.columns()[4] for one in apart] == ["+0.15 (intervals apart)", "-0.1"]
+    assert [one.is_clear for one in (*near, *apart)] == [False, True, False]
+    assert near[0].as_json()["intervals_overlap"] is True
+
+
+def test_what_is_no_number_equals_itself_and_is_told_as_such():
+    nan = float("nan")
+    assert moved([cell("a", nan)], [cell("a", nan)]) == []
+    found = moved([cell("a", 0.5)], [cell("a", nan)])
+    assert found[0].columns()[2:] == ("0.5 +- 0.1", "nan +- 0.1", "+nan (nan errors)")
+    assert not found[0].is_clear
+    assert '"NaN"' in json_text(found[0].as_json())
+
+
 def written(value):
     """Tables with one micro-suite, as `tables.json` has it."""
     of_one = {"value": value, "stderr": 0.1, "metric": "acc", "stage": "evaluate@one-micro"}
@@ -50,7 +81,7 @@ def test_a_diff_begins_with_the_numbers_of_both_tables(ran, monkeypatch, capsys)
     monkeypatch.chdir(ran.root)
     assert main(["HEAD", "workspace"]) == 0
     told = capsys.readouterr().out.splitlines()
-    assert told[2] == "Numbers: 1 of the tables differ"
+    assert told[2].startswith("Numbers: 1 of the tables differ, none clearly")
     assert told[4].split() == [
         "micro_steps@one", "acc", "0.5", "+-", "0.1", "0.75", "+-", "0.1", "+0.25",
         "(1.8", "errors)",

@@ -4,7 +4,8 @@ import csv
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,7 @@ def _weights(stage: str, name: str, before: Path, after: Path) -> Content:
     squares: dict[str, list[float]] = {}
     largest: dict[str, tuple[float, str]] = {}
     said: list[str] = []
-    with safe_open(before, "pt") as a, safe_open(after, "pt") as b:
+    with _readable(), safe_open(before, "pt") as a, safe_open(after, "pt") as b:
         names = [set(one.keys()) for one in (a, b)]
         said += _alone(names[0] - names[1], f"{name}: only before")
         said += _alone(names[1] - names[0], f"{name}: only after")
@@ -139,6 +140,21 @@ def _weights(stage: str, name: str, before: Path, after: Path) -> Content:
     columns = ("layer", "relative distance", "most in", "of it")
     told = [Table(f"{name}: distance over the norm before", columns, tuple(rows))] if rows else []
     return Content(stage, tuple(said), tuple(told))
+
+
+@contextmanager
+def _readable() -> Generator[None]:
+    """What safetensors cannot read is an error of the file's form, as of every other reader.
+
+    Raises:
+        ValueError: It is no file of tensors, or one that was cut off.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
 
 
 def _distance(a: Any, b: Any) -> tuple[float, float]:  # noqa: ANN401 - tensors of torch

@@ -1,12 +1,12 @@
 """The command `hornbook diff`."""
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from hornbook.diff.found import find
 from hornbook.diff.terminal import lines
+from hornbook.plain import json_text, tell
 
 _DESCRIPTION = """\
 Why two revisions, experiments or the work tree differ: the numbers of the tables that changed
@@ -57,10 +57,11 @@ def main(arguments: Sequence[str]) -> int:
 
         write_text(options.html, page(found))
     if options.json:
-        print(json.dumps(found.as_json(), indent=1))  # noqa: T201
+        print(json_text(found.as_json()))  # noqa: T201
         return 0
     for line in lines(found):
-        print(line)  # noqa: T201
+        tell(line)
     if options.html is not None:
-        print(f"\n{options.html} has all of it as a page")  # noqa: T201
+        tell("")
+        tell(f"{options.html} has all of it as a page")
     return 0

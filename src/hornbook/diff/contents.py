@@ -1,5 +1,6 @@
 """What differs in the artifacts themselves, each read by the comparison that knows its files."""
 
+import csv
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -10,9 +11,16 @@ from hornbook.diff.questions import Questions
 from hornbook.diff.revisions import State
 from hornbook.diff.shown import Content, Table
 from hornbook.lineage.manifest import LockEntry
+from hornbook.lineage.pieces import is_of_hash
+from hornbook.plain import one_line
 from hornbook.progress import Progress, Reporter
 
 _SECONDS = 1.0  # between two lines of progress
+_LONGEST = 300  # characters of what a reader says
+_NOT_OF_ITS_FORM = (
+    ValueError, LookupError, TypeError, AttributeError, ArithmeticError, OSError, RecursionError,
+    csv.Error,
+)  # fmt: skip
 
 
 def contents(root: Path, before: State, after: State, stages: Sequence[StageDiff]) -> list[Content]:
@@ -59,7 +67,27 @@ def _content(
             for part in read():
                 said += part.said
                 tables += part.tables
-        except (ValueError, KeyError, TypeError, OSError) as error:
+        except _NOT_OF_ITS_FORM as error:
             # an artifact of another revision may have another form; the rest is compared
-            said.append(f"{what} not compared, of another form: {type(error).__name__}: {error}")
+            if damage := _damage(pair):
+                return Content(pair.stage, missing=damage)
+            told = one_line(f"{type(error).__name__}: {error}", _LONGEST)
+            said.append(f"{what} not compared, of another form: {told}")
     return Content(pair.stage, tuple(said), tuple(tables))
+
+
+def _damage(pair: Pair) -> str:
+    """The files of either side whose bytes are not those of their hash; empty where all are."""
+    found = [
+        str(side.paths[name])
+        for side in (pair.before, pair.after)
+        for name in pair.differing
+        if name in side.hashes and not is_of_hash(side.paths[name], side.hashes[name])
+    ]
+    if not found:
+        return ""
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    return (
+        f"not compared: {found[0]}{more} is damaged. `rm` it, then `dvc fetch {pair.stage}` "
+        f"(of another revision with --all-commits) brings it from a remote"
+    )

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hornbook.plain import one_line
+
 Value = str | int | float | None
 
 
@@ -59,7 +61,7 @@ def signed(value: float) -> str:
 def aligned(table: Table, *, most_rows: int, most_width: int) -> list[str]:
     """The lines of a table for a terminal: numbers to the right, long texts cut."""
     table = filled(table)
-    rows = [[_cut(text_of(cell), most_width) for cell in row] for row in table.rows[:most_rows]]
+    rows = [[one_line(text_of(cell), most_width) for cell in row] for row in table.rows[:most_rows]]
     every = [list(table.columns), *rows]
     widths = [max(len(row[place]) for row in every) for place in range(len(table.columns))]
     is_number = [are_numbers(table.rows, place) for place in range(len(table.columns))]
@@ -86,7 +88,3 @@ def filled(table: Table) -> Table:
 def are_numbers(rows: Sequence[Sequence[Value]], place: int) -> bool:
     """Whether a column has no texts."""
     return all(not isinstance(row[place], str) for row in rows)
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 3]}..."

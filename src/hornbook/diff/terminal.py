@@ -3,20 +3,29 @@
 from collections.abc import Iterator, Sequence
 
 from hornbook.diff.causes import ORDER, Cause, StageDiff, Verdict
+from hornbook.diff.code_lines import CodeLines
 from hornbook.diff.found import Found
+from hornbook.diff.numbers import CLEAR, NUMBERS
 from hornbook.diff.shown import Content, Table, aligned
+from hornbook.plain import one_line
 
-MOST_NUMBERS = 40
+MOST_NUMBERS = 25
 _FILE_LINES = 16  # of the code of one cause
 _ALL_LINES = 160  # of all code
 _CAUSES = 25
+_ALIKE = 6  # causes with the same effects
 _SAME = 3  # stages of one family that are named one by one
 _ROWS = 10  # of a table of contents
 _WIDTH = 58  # of a cell
+_LONGEST = 500  # characters of a line
 
 
 def lines(found: Found) -> list[str]:
-    """The whole diff."""
+    """The whole diff, the answers first."""
+    return [one_line(line, _LONGEST) for line in _lines(found)]
+
+
+def _lines(found: Found) -> list[str]:
     told = [f"{found.before} -> {found.after}: {_counted(found)}"]
     if not found.stages:
         if found.after.revision is None or found.before.revision is None:
@@ -27,6 +36,7 @@ def lines(found: Found) -> list[str]:
     for verdict, title in _OTHERS:
         told += _others([one for one in found.stages if one.verdict == verdict], title)
     told += _without(found.causes)
+    told += _all_code(found)
     told += _contents(found)
     return told
 
@@ -60,31 +70,46 @@ def _numbers(found: Found) -> list[str]:
     if found.numbers is None:
         return [f"Numbers of the tables: not in the cache here. {found.where_numbers}", ""]
     if not found.numbers:
-        return ["No number of the tables differs", ""] if found.has_tables else []
-    table = Table(
-        "", ("cell", "metric", "before", "after", "change"),
-        tuple(one.columns() for one in found.numbers),
-    )  # fmt: skip
-    told = aligned(table, most_rows=MOST_NUMBERS, most_width=_WIDTH)
-    title = f"Numbers: {len(found.numbers)} of the tables differ"
-    return [title, *_indented(told), ""]
+        told = [found.where_numbers] if found.where_numbers else []
+        return [*told, "No number of the tables differs", ""] if found.has_tables else []
+    # those that a reader should see first
+    ordered = sorted(found.numbers, key=lambda one: not one.is_clear)
+    rows = tuple((*one.columns(), "*" if one.is_clear else "") for one in ordered)
+    told = aligned(Table("", (*NUMBERS, ""), rows), most_rows=MOST_NUMBERS, most_width=_WIDTH)
+    clear = sum(one.is_clear for one in found.numbers)
+    count = f"{clear} clearly (*)" if clear else "none clearly"
+    by = f"over {CLEAR:.0f} errors, or intervals apart"
+    title = f"Numbers: {len(found.numbers)} of the tables differ, {count}: {by}"
+    return [title, *_indented(told), *([found.where_numbers] * bool(found.where_numbers)), ""]
 
 
 def _first(found: Found) -> list[str]:
+    """Each cause on a line, those with the same effects together and these below them."""
     first = [one for one in found.causes if one.alone or one.beside]
     if not first:
         return []
-    told, room = ["First causes"], _ALL_LINES
-    for cause in first[:_CAUSES]:
-        told += _indented([str(cause.change)])
-        told += _indented(_effects(cause), 2)
-        shown = list(_code(found, cause, min(_FILE_LINES, room)))
-        told += _indented(shown, 2)
-        room = max(0, room - len(shown))
-    more = len(first) - _CAUSES
-    if more > 0:
-        told += _indented([f"and {more} more: --json and --html have all"])
+    alike: dict[tuple[tuple[str, ...], ...], list[Cause]] = {}
+    for one in first:
+        alike.setdefault((one.alone, one.beside, one.without), []).append(one)
+    told, room = ["First causes"], _CAUSES
+    for causes in sorted(alike.values(), key=_reach):
+        shown = causes[: min(_ALIKE, room)]
+        more = len(causes) - len(shown)
+        if shown:
+            told += _indented([str(one.change) for one in shown])
+            told += _indented([f"and {more} more alike"] * bool(more))
+            told += _indented(_effects(causes[0]), 2)
+        room -= len(shown)
+    if len(first) > _CAUSES - room:
+        told += _indented([f"{len(first)} in all: --json and --html have them"])
     return [*told, ""]
+
+
+def _reach(causes: Sequence[Cause]) -> tuple[bool, bool, int]:
+    """What is a cause by itself first, of these values, then by the number of stages."""
+    first = causes[0]
+    is_value = bool(first.alone) and first.change.kind == "parameter"
+    return not first.alone, not is_value, -len(first.alone) - len(first.beside)
 
 
 def _effects(cause: Cause) -> Iterator[str]:
@@ -97,16 +122,25 @@ def _effects(cause: Cause) -> Iterator[str]:
         yield f"without effect in {named(cause.without)}"
 
 
-def _code(found: Found, cause: Cause, room: int) -> Iterator[str]:
-    """Lines of code of a cause, as many as there is room for."""
-    of = found.code.get(cause.change.what) if cause.change.kind == "code" else None
-    if of is None:
-        return
+def _all_code(found: Found) -> list[str]:
+    """The lines of the causes that are code, behind the answers, as far as there is room."""
+    told, room = list[str](), _ALL_LINES
+    for cause in found.causes:
+        of = found.code.get(cause.change.what) if cause.change.kind == "code" else None
+        if of is not None and (cause.alone or cause.beside):
+            shown = list(_code(of, min(_FILE_LINES, room)))
+            told += [*_indented([of.path]), *_indented(shown, 2)]
+            room = max(0, room - len(shown))
+    return ["Lines of code", *told, ""] if told else []
+
+
+def _code(of: CodeLines, room: int) -> Iterator[str]:
+    """Lines of code of a file or folder, as many as there is room for."""
     yield from (f"! {remark}" for remark in of.remarks)
     is_folder = sum(line.startswith("+++ ") for line in of.lines) > 1
-    # of a single file the first two lines name it, as the cause has done
+    # of a single file the first two lines name it, as the line above has done
     changed = of.lines if is_folder or not of.lines[:1] else of.lines[2:] or of.lines
-    yield from (line[:120] for line in changed[:room])
+    yield from (one_line(line, 120) for line in changed[:room])
     more = len(changed) - room + of.more
     if more > 0:
         yield f"{more} more {'line' if more == 1 else 'lines'}"

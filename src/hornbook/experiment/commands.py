@@ -1,7 +1,6 @@
 """`hornbook experiment`: run, list, compare, promote, push, pull, remove."""
 
 import argparse
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from hornbook.experiment.promote import promote
 from hornbook.experiment.records import describe, known_experiment, listing
 from hornbook.experiment.share import pull, push, remote_experiments
 from hornbook.experiment.sweep import run
+from hornbook.plain import json_text, one_line, visible
 
 EXAMPLES = """examples:
   hornbook experiment run strict web.filter.threshold=4          one experiment
@@ -40,7 +40,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _list(options: argparse.Namespace) -> int:
     if options.remote is None:
-        print("\n".join(listing(Path.cwd())))  # noqa: T201
+        print("\n".join(map(one_line, listing(Path.cwd()))))  # noqa: T201
         return 0
     found = remote_experiments(Path.cwd(), options.remote)
     for name, revision in sorted(found.items()):
@@ -72,11 +72,11 @@ def _compare(options: argparse.Namespace) -> int:
         Path.cwd(), options.names, metric=options.metric, suite=options.suite, is_all=options.all
     )
     if options.json:
-        print(json.dumps(as_json(found), indent=1))  # noqa: T201
+        print(json_text(as_json(found)))  # noqa: T201
     elif options.csv:
-        print(as_csv(found), end="")  # noqa: T201
+        print(visible(as_csv(found)), end="")  # noqa: T201
     else:
-        print("\n".join(lines(found)))  # noqa: T201
+        print("\n".join(map(one_line, lines(found))))  # noqa: T201
     return 0
 
 

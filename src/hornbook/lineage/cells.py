@@ -68,8 +68,22 @@ class TableCell:
 
 def table_cells(root: Path, lock: Mapping[str, LockEntry]) -> list[TableCell]:
     """The measured cells of the recorded tables, as far as they can be read here."""
-    sides = (cells_of(root, lock, stage) for stage in SOURCES)
-    return [cell for side in sides if not isinstance(side, Missing) for cell in side]
+    return readable_cells(root, lock)[0]
+
+
+def readable_cells(
+    root: Path, lock: Mapping[str, LockEntry]
+) -> tuple[list[TableCell], dict[str, Missing]]:
+    """The cells that can be read here, and by stage why the others cannot."""
+    found: list[TableCell] = []
+    missing: dict[str, Missing] = {}
+    for stage in SOURCES:
+        side = cells_of(root, lock, stage)
+        if isinstance(side, Missing):
+            missing[stage] = side
+        else:
+            found += side
+    return found, missing
 
 
 def cells_of(

@@ -14,12 +14,13 @@ from typing import Any
 from hornbook.diff.revisions import resolve_revision
 from hornbook.errors import ConfigError
 from hornbook.lineage.adopt import adopted
-from hornbook.lineage.cache import cached_text
-from hornbook.lineage.cells import table_cells
+from hornbook.lineage.cells import readable_cells
 from hornbook.lineage.forecast import duration, measured
 from hornbook.lineage.manifest import LockEntry, load_lock
+from hornbook.lineage.pieces import cached_json
 from hornbook.lineage.receipts import known
 from hornbook.lineage.workspace import CODE, flatten
+from hornbook.plain import json_text, tell
 
 SHOWN_VALUES = 6
 
@@ -81,7 +82,8 @@ def _node(root: Path, name: str, entry: LockEntry, made: Mapping[str, str]) -> N
             (code if path.startswith(CODE) else sources)[path] = digest
     took = measured(root, name)
     took = took if took.get("out_hash") == entry.out_hash else {}
-    summary = cached_text(root, entry.out_hash, "summary.json")
+    summary = cached_json(root, entry.out_hash, "summary.json")
+    cost = summary.get("cost_usd") if isinstance(summary, dict) else None
     return Node(
         stage=name,
         path=next(iter(entry.outs), ""),
@@ -93,7 +95,7 @@ def _node(root: Path, name: str, entry: LockEntry, made: Mapping[str, str]) -> N
         params=flatten(entry.params),
         seconds=took.get("seconds"),
         cpu_seconds=took.get("cpu_seconds"),
-        cost_usd=json.loads(summary).get("cost_usd") if summary else None,
+        cost_usd=cost if isinstance(cost, int | float) else None,
         verified=known(root, name, entry.out_hash),
         adopted=None,
     )
@@ -113,7 +115,7 @@ def find(root: Path, lock: Mapping[str, LockEntry], name: str) -> tuple[str, str
         if any(name.rstrip("/") == out or name.startswith(f"{out}/") for out in entry.outs):
             return stage, f"artifact {name}"
     task, _, variant = name.partition("@")
-    cells = table_cells(root, lock)
+    cells, missing = readable_cells(root, lock)
     meant = [c for c in cells if variant == c.variant and task.lower() in c.names]
     if meant:
         return meant[0].stage, f"cell {name}: {'; '.join(map(str, meant))}"
@@ -126,6 +128,10 @@ def find(root: Path, lock: Mapping[str, LockEntry], name: str) -> tuple[str, str
     raise ConfigError(
         f"{name!r} is no recorded stage, no artifact and no cell; a stage is e.g. train@phi-1_5, "
         f"an artifact artifacts/web/filtered, a cell TASK@VARIANT with a task of: {known}"
+        + "".join(
+            f". The cells of {stage} are {why} `dvc pull {stage}` brings them"
+            for stage, why in missing.items()
+        )
     )
 
 
@@ -248,9 +254,9 @@ def main(arguments: Sequence[str]) -> int:
     nodes = provenance(root, lock, stage, revision)
     if options.json or options.prov:
         found = as_prov(nodes) if options.prov else {k: vars(v) for k, v in nodes.items()}
-        print(json.dumps(found, indent=1, sort_keys=True))  # noqa: T201
+        print(json_text(found, sort_keys=True))  # noqa: T201
         return 0
-    print(f"{what}, {total(nodes)}")  # noqa: T201
+    tell(f"{what}, {total(nodes)}")
     for line in tree(nodes, stage):
-        print(line)  # noqa: T201
+        tell(line)
     return 0

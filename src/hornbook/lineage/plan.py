@@ -1,7 +1,6 @@
 """`hornbook plan`: what a run would do, why, and what it will take. Nothing is made or changed."""
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +11,8 @@ from hornbook.lineage.cells import Touched, touched
 from hornbook.lineage.forecast import Action, Step, Takes, duration, forecast, wall_seconds
 from hornbook.lineage.manifest import load_graph, load_lock
 from hornbook.lineage.run import select
-from hornbook.lineage.workspace import Hasher
+from hornbook.lineage.workspace import Hasher, stale_stages
+from hornbook.plain import json_text, tell
 from hornbook.report.statistics import size
 
 SIGNS = {"run": "+", "may run": "?", "restore": "="}
@@ -21,7 +21,10 @@ MOST_CAUSES = 3
 
 @dataclass(frozen=True)
 class Planned:
-    """The steps of a run, the stages that become stale beside it, and its time on the clock."""
+    """The steps of a run, the stages that become stale beside it, and its time on the clock.
+
+    `again` are stages out of date only by an artifact that is put back as it was recorded.
+    """
 
     steps: list[Step]
     beside: list[str]
@@ -29,6 +32,7 @@ class Planned:
     cells: Mapping[str, Touched]  # of stages that evaluate
     jobs: int
     seconds: float
+    again: Sequence[str] = ()
 
 
 def plan(root: Path, overrides: Sequence[str] = (), names: Sequence[str] = ()) -> Planned:
@@ -58,9 +62,11 @@ def plan(root: Path, overrides: Sequence[str] = (), names: Sequence[str] = ()) -
         for step in steps
         if (found := touched(step, actions, graph, hasher, is_recorded=step.stage in lock))
     }
+    named = {step.stage for step in everything}
+    again = [one for one in stale_stages(graph, lock, hasher, chosen) if one not in named]
     hasher.save()
     seconds = wall_seconds(graph, steps, jobs)
-    return Planned(steps, beside, len(chosen), cells, jobs, seconds)
+    return Planned(steps, beside, len(chosen), cells, jobs, seconds, again)
 
 
 def lines(found: Planned) -> list[str]:
@@ -70,12 +76,16 @@ def lines(found: Planned) -> list[str]:
         told.append(f"all {found.stages} stages are up to date: nothing would run")
     else:
         told += ["", _summary(found)]
+    if found.again:
+        told.append(f"as recorded again, once that is back: {_some(found.again)}")
     if found.beside:
-        told.append(
-            f"becomes stale, not selected: {', '.join(found.beside[:12])}"
-            + (f" and {len(found.beside) - 12} more" if len(found.beside) > 12 else "")
-        )
+        told.append(f"becomes stale, not selected: {_some(found.beside)}")
     return told
+
+
+def _some(stages: Sequence[str]) -> str:
+    more = f" and {len(stages) - 12} more" if len(stages) > 12 else ""
+    return f"{', '.join(stages[:12])}{more}"
 
 
 def _step(step: Step, cells: Touched | None) -> list[str]:
@@ -110,7 +120,8 @@ def _summary(found: Planned) -> str:
     parts = [f"{run} to run"]
     parts += [f"{may} more if what they read changes"] if may else []
     parts += [f"{restore} from the run cache"] if restore else []
-    parts.append(f"{found.stages - len(found.steps)} unchanged")
+    parts += [f"{len(found.again)} as recorded again"] if found.again else []
+    parts.append(f"{found.stages - len(found.steps) - len(found.again)} unchanged")
     unknown = sum(step.takes.seconds is None for step in found.steps)
     near = f"about {duration(found.seconds)}" if found.seconds >= 1 else duration(found.seconds)
     about = f"at most {near}" if may and found.seconds >= 1 else near
@@ -138,7 +149,13 @@ def as_json(found: Planned) -> dict[str, Any]:
         }
         for step in found.steps
     ]
-    return {"steps": steps, "beside": found.beside, "seconds": found.seconds, "jobs": found.jobs}
+    return {
+        "steps": steps,
+        "again": list(found.again),
+        "beside": found.beside,
+        "seconds": found.seconds,
+        "jobs": found.jobs,
+    }
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -159,8 +176,8 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(list(arguments))
     found = plan(Path.cwd(), options.overrides, options.stage)
     if options.json:
-        print(json.dumps(as_json(found), indent=1))  # noqa: T201
+        print(json_text(as_json(found)))  # noqa: T201
         return 0
     for line in lines(found):
-        print(line)  # noqa: T201
+        tell(line)
     return 0

@@ -1,7 +1,6 @@
 """Which stages are out of date, and why: what the Dagster UI shows as unsynced."""
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from hornbook.composed import uncomposed
 from hornbook.lineage.manifest import load_graph, load_lock
 from hornbook.lineage.run import select
 from hornbook.lineage.workspace import Hasher, Reason, stale_stages
+from hornbook.plain import json_text, tell
 
 SHOWN = 4  # reasons of a stage; --json has all
 
@@ -39,12 +39,12 @@ def main(arguments: Sequence[str]) -> int:
         print(f"conf/ is not in params.yaml yet: {apart}", file=sys.stderr)  # noqa: T201
         print(f"`hornbook run` takes it up, `{apart.command}` writes it", file=sys.stderr)  # noqa: T201
     if options.json:
-        print(json.dumps({n: [str(r) for r in rs] for n, rs in found.items()}))  # noqa: T201
+        print(json_text({n: list(map(str, rs)) for n, rs in found.items()}, indent=None))  # noqa: T201
     elif not found and not apart:
         asked = f" of {', '.join(options.stages)} and what they read" if options.stages else ""
-        print(f"every stage{asked} is up to date")  # noqa: T201
+        tell(f"every stage{asked} is up to date")
     for name, reasons in () if options.json else found.items():
         more = f"; and {len(reasons) - SHOWN} more" if len(reasons) > SHOWN else ""
         told = "; ".join(str(reason) for reason in reasons[:SHOWN])
-        print(f"{name:<28} {told}{more}")  # noqa: T201
+        tell(f"{name:<28} {told}{more}")
     return 1 if found or apart else 0

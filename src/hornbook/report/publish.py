@@ -23,7 +23,7 @@ from hornbook.lineage.explain import Node, provenance, total
 from hornbook.lineage.forecast import duration
 from hornbook.lineage.manifest import LockEntry, load_graph, load_lock
 from hornbook.lineage.processes import git_says
-from hornbook.lineage.workspace import Hasher, compare
+from hornbook.lineage.workspace import Hasher, Reason, compare
 from hornbook.report.lineage_drawing import slug
 from hornbook.report.site import templates
 
@@ -83,9 +83,17 @@ def _report(root: Path, lock: Mapping[str, LockEntry]) -> Path:
         ArtifactError: It is not there, or made of something else.
     """
     graph, hasher = load_graph(root), Hasher(root)
-    stage = graph.stages[STAGE]
-    reasons = compare(stage, lock.get(STAGE), graph, hasher)
+    stage = graph.stages.get(STAGE)
+    if stage is None or STAGE not in lock:
+        raise ArtifactError(
+            f"dvc.{'yaml' if stage is None else 'lock'} has no stage {STAGE}, so there is no "
+            f"report to publish; hornbook run {STAGE} makes it"
+        )
+    found = compare(stage, lock[STAGE], graph, hasher)
     hasher.save()
+    reasons = [one for one in found if not _is_away(one, lock)]
+    if len(reasons) == 1 and reasons[0].now == "missing" and reasons[0].kind == "output":
+        raise ArtifactError(f"the report is not here: dvc pull {STAGE}, or hornbook run {STAGE}")
     if reasons:
         raise ArtifactError(
             f"the report is not that of this checkout: {reasons[0]}"
@@ -93,6 +101,15 @@ def _report(root: Path, lock: Mapping[str, LockEntry]) -> Path:
             f"{STAGE} (or dvc checkout {stage.out}, where only the output differs)"
         )
     return root / stage.out
+
+
+def _is_away(reason: Reason, lock: Mapping[str, LockEntry]) -> bool:
+    """Whether an input is only not here, and recorded as the one that the report was made of."""
+    if reason.now != "missing" or reason.kind not in {"input", "data"}:
+        return False
+    return reason.kind == "data" or any(
+        entry.outs.get(reason.what) == reason.before for entry in lock.values()
+    )
 
 
 def _page_of(experiment: str) -> str:

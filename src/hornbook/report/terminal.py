@@ -1,7 +1,6 @@
 """The benchmark table for people at a terminal: `hornbook table`."""
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
@@ -13,6 +12,7 @@ from hornbook.errors import ArtifactError
 from hornbook.lineage.adopt import adopted, as_line
 from hornbook.lineage.manifest import load_graph, load_lock
 from hornbook.lineage.status import status
+from hornbook.plain import tell
 from hornbook.report.assemble import names_of, reasons
 from hornbook.report.measured import (
     TRAINING,
@@ -42,6 +42,7 @@ from hornbook.report.wording import (
 
 WIDTH = 100
 TABLES = "benchmark_tables"
+_KEYS = ("variants", "tables", "micro", "further", "notes", "differences", "perplexity", "compared")
 
 
 def render(tables: Mapping[str, Any], measured: Measured | None = None) -> str:
@@ -212,8 +213,9 @@ def show(root: Path) -> None:
     """
     stages = load_graph(root).stages
     file = root / stages[TABLES].out / "tables.json"
+    _require(file)
     tables = read_json(file)
-    if missing := [key for key in ("differences", "perplexity", "compared") if key not in tables]:
+    if missing := [key for key in _KEYS if key not in tables]:
         raise ArtifactError(
             f"{file} is of an older version, without {' and '.join(missing)}; "
             f"run: hornbook run benchmark_tables"
@@ -227,10 +229,16 @@ def show(root: Path) -> None:
     kept = adopted(root, load_lock(root))
     behind = {TABLES, *load_graph(root).ancestors([TABLES])}
     parts += [f"{as_line(name, one)}\n" for name, one in kept.items() if name in behind]
-    text = "\n".join(part for part in parts if part)
-    encoding = sys.stdout.encoding or "ascii"
-    sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
-    sys.stdout.flush()
+    for line in "\n".join(part for part in parts if part).splitlines():
+        tell(line)
+
+
+def _require(tables: Path) -> None:
+    if not tables.exists():
+        raise ArtifactError(
+            f"there are no tables here yet: hornbook run {TABLES} makes them, dvc pull {TABLES} "
+            f"brings the recorded ones from a remote of yours"
+        )
 
 
 def require_up_to_date(root: Path) -> None:
@@ -239,11 +247,7 @@ def require_up_to_date(root: Path) -> None:
     Raises:
         ArtifactError: They are out of date; the message says why, and what to do.
     """
-    if not (root / load_graph(root).stages[TABLES].out).exists():
-        raise ArtifactError(
-            f"there are no tables here yet: hornbook run {TABLES} makes them, dvc pull {TABLES} "
-            f"brings the recorded ones from a remote of yours"
-        )
+    _require(root / load_graph(root).stages[TABLES].out)
     found = status(root, [TABLES])
     apart = uncomposed(root)
     own = {name: why for name, why in found.items() if any(one.now != "stale" for one in why)}
