@@ -1,10 +1,12 @@
 """Where a run of MLflow stands, what it is called, what it read, and which model is promoted."""
 
 import json
+import sqlite3
 import sys
 import time
 from pathlib import Path
 from types import ModuleType
+from urllib.parse import parse_qs
 
 import pytest
 import yaml
@@ -12,8 +14,10 @@ import yaml
 from hornbook.artifacts import read_json, write_json
 from hornbook.lineage.manifest import load_lock
 from hornbook.measure.usage import Usage
-from hornbook.track.index import load, tracking_uri
+from hornbook.track.addresses import models_page
+from hornbook.track.index import folder, load, tracking_uri
 from hornbook.track.runs import promote, track, tracked
+from hornbook.track.shown import is_drawn, rank, shown_as
 from tests.report.sample import write_lock, write_workspace
 
 MICRO, TRAIN, TOXIGEN = "evaluate@phi-1_5-web-micro", "train@phi-1_5-web", "toxigen@phi-1_5-web"
@@ -72,9 +76,58 @@ def test_scores_stand_under_their_model_and_models_under_the_graph_run(root):
 def test_models_compare_by_their_main_scores(root):
     track(root, stages=[MICRO, TOXIGEN])
     metrics = run_of(root, TRAIN).data.metrics
-    assert metrics["micro_mind/acc"] == run_of(root, MICRO).data.metrics["micro_mind/acc"]
+    own = run_of(root, MICRO).data.metrics
+    assert metrics["benchmarks/micro_mind.acc"] == own["micro_mind/acc"]
+    assert metrics["stderr/benchmarks.micro_mind.acc"] == own["micro_mind/acc_stderr"]
     assert metrics["toxigen/score"] == run_of(root, TOXIGEN).data.metrics["score"]
     assert not [key for key in metrics if key.endswith(("_chance", "_items")) or "groups" in key]
+
+
+def test_a_perplexity_is_one_chart_for_each_corpus(root):
+    track(root, stages=["perplexity@phi-1_5-web"])
+    metrics = run_of(root, TRAIN).data.metrics
+    own = run_of(root, "perplexity@phi-1_5-web").data.metrics
+    found = {key: value for key, value in metrics.items() if "perplexity" in key}
+    assert found["perplexity/web"] == own["web/perplexity"]
+    assert found["stderr/perplexity.web"] == own["web/perplexity_stderr"]
+    assert {key.partition("/")[2].removeprefix("perplexity.") for key in found} == {
+        "books", "code", "web"
+    }, "and neither losses nor domains"  # fmt: skip
+
+
+def test_comparisons_open_with_the_losses_and_domains_stand_last(root):
+    def shown(key):
+        return rank(key), shown_as(key, drawn)
+
+    drawn = {"tokens", "loss", "eval_loss", "lr", "loss_books", "loss_books/code"}
+    assert [name for _, name in sorted(map(shown, drawn))] == [
+        "curves/loss", "curves/eval_loss", "curves/lr", "curves/loss_books", "curves/tokens",
+        "train_domains/loss_books/code",
+    ]  # fmt: skip
+    assert shown_as("best_eval_loss", drawn) == "best_eval_loss"
+    assert is_drawn("eval_loss_by_source/books", {"eval_loss_books"})
+    assert not is_drawn("eval_loss_by_source/books", drawn)
+    track(root, stages=[TRAIN])
+    run = tracked(root)[TRAIN]["run_id"]
+    with sqlite3.connect(folder(root) / "mlflow.db") as store:
+        found = store.execute("select key from latest_metrics where run_uuid = ?", [run])
+        assert next(found) == ("curves/loss",)
+
+
+def test_the_experiment_tells_the_way_to_its_models_and_keeps_a_note_of_its_own(root):
+    track(root, stages=[TRAIN])
+    one = client(root)
+    known = one.get_experiment_by_name("hornbook")
+    assert models_page(known.experiment_id) in known.tags["mlflow.note.content"]
+    one.set_experiment_tag(known.experiment_id, "mlflow.note.content", "ours")
+    track(root, stages=[TOXIGEN])
+    assert one.get_experiment_by_name("hornbook").tags["mlflow.note.content"] == "ours"
+    shown = parse_qs(models_page(known.experiment_id).partition("?")[2])
+    found = one.search_runs(
+        [known.experiment_id], shown["searchFilter"][0],
+        order_by=[f"{shown['orderByKey'][0]} ASC"],
+    )  # fmt: skip
+    assert [run.data.tags["stage.family"] for run in found] == ["train"]
 
 
 def test_runs_of_an_experiment_are_called_by_it_and_promote_nothing(root):

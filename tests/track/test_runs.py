@@ -131,7 +131,7 @@ def test_a_training_has_parameters_curve_throughput_and_shape(root, client):
     assert run.data.tags["model.parameters"] == "1323008"
     assert run.data.tags["model.hidden_size"] == "128"
     assert run.data.metrics["measured/tokens_per_second"] == 16_556.0
-    curve = client.get_metric_history(run.info.run_id, "loss")
+    curve = client.get_metric_history(run.info.run_id, "curves/loss")
     assert [point.step for point in curve] == list(range(1, 2442, 4))
     assert (run.info.end_time - run.info.start_time) == 151_000
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from hornbook.artifacts import write_json
 from hornbook.lineage.reading import remembered
 from hornbook.stage import shared_folder
+from hornbook.track.addresses import with_driver
 
 EXPERIMENT = "hornbook"
 
@@ -33,7 +34,8 @@ def folder(root: Path) -> Path:
 
 def tracking_uri(root: Path) -> str:
     """The store that the environment names, else the local one."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{_database(root)}"
+    named = os.environ.get("MLFLOW_TRACKING_URI")
+    return with_driver(named) if named else f"sqlite:///{_database(root)}"
 
 
 def _database(root: Path) -> Path:

@@ -17,7 +17,6 @@ from hornbook.stage import measurements_file
 from hornbook.track.occasion import TRAININGS
 
 Metrics = dict[str, float]
-BESIDE = ("_chance", "_blind", "_items", "_clusters", "/tokens")
 Point = tuple[int, Metrics]
 
 
@@ -120,22 +119,6 @@ def _model(root: Path, stage: Stage, entry: LockEntry) -> Model:
     }
     about = f"{stage.desc} Weights: `{stage.out}` at DVC hash `{entry.out_hash}`."
     return Model(name, about, card)
-
-
-def headlines(record: Record) -> Metrics:
-    """The scores of a model by which people compare models, under names that say whose they are.
-
-    Left out are what stands beside a score (the chance, the counts), groups, and domains.
-    """
-    family = record.tags["stage.family"].removesuffix("_seed").removesuffix("_compared")
-    prefix = "" if family == "evaluate" else f"{family}/"
-    return {
-        prefix + key: value
-        for key, value in record.metrics.items()
-        if key.count("/") < 2
-        and not key.endswith(BESIDE)
-        and not key.startswith(("measured/", "groups/"))
-    }
 
 
 def name(key: str) -> str:

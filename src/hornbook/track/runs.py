@@ -13,12 +13,12 @@ from hornbook.errors import ArtifactError, ConfigError
 from hornbook.lineage.manifest import Graph, LockEntry, Stage, load_graph, load_lock
 from hornbook.lineage.processes import git_says
 from hornbook.lineage.workspace import Hasher
+from hornbook.track.addresses import dagster_url
 from hornbook.track.index import TrackedRun, load, locked, save
 from hornbook.track.occasion import model_of, occasion, report_page, title
 from hornbook.track.records import READERS, Record, read_record
 
 FAMILIES = tuple(READERS)
-DAGSTER_URL = "http://127.0.0.1:3000"  # where `make ui` serves it
 
 
 class RunLink(TypedDict):
@@ -204,7 +204,7 @@ def _tags(root: Path, dagster_run_id: str | None, experiment: str | None) -> dic
     found["git.is_dirty"] = str(bool(git_says(root, "status", "--porcelain", "-uno"))).lower()
     if dagster_run_id:
         found["dagster.run_id"] = dagster_run_id
-        found["dagster.url"] = f"{DAGSTER_URL}/runs/{dagster_run_id}"
+        found["dagster.url"] = f"{dagster_url()}/runs/{dagster_run_id}"
     if experiment:
         found["dvc.experiment"] = experiment
     return found | {"mlflow.source.name": "hornbook track", "mlflow.source.type": "LOCAL"}

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from hornbook.errors import InputError
+from hornbook.track.addresses import models_page, require_driver
 from hornbook.track.index import EXPERIMENT, TrackedRun, folder, tracking_uri
 from hornbook.track.occasion import Occasion
-from hornbook.track.records import Input, Model, Record, headlines
+from hornbook.track.records import Input, Model, Record
+from hornbook.track.shown import headlines, is_drawn, rank, shown_as
 
 # before the import: MLflow asks for its settings when it is imported
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -27,6 +29,12 @@ from mlflow.utils.validation import MAX_METRICS_PER_BATCH, MAX_PARAMS_TAGS_PER_B
 T = TypeVar("T")
 FINISHED = "FINISHED"
 PARENT = "mlflow.parentRunId"
+NOTE = "mlflow.note.content"
+EXPERIMENT_NOTE = (
+    "**[Compare models]({models})**: curves and scores of every training, the best first. In the "
+    "list of runs, a run of the graph or of an experiment stands above its models and a model "
+    "above its evaluations: *Expand rows* shows them."
+)
 PROMOTED = "promoted"  # the alias of the version that the work tree's dvc.lock records
 
 
@@ -37,10 +45,14 @@ class Store:
         for noisy in ("mlflow", "alembic"):
             logging.getLogger(noisy).setLevel(logging.ERROR)
         uri = tracking_uri(root)
+        require_driver(uri, "MLFLOW_TRACKING_URI")
         try:
             self._client = MlflowClient(uri)
             found = self._client.get_experiment_by_name(EXPERIMENT)
             self.experiment_id = found.experiment_id if found else self._create(root, uri)
+            if NOTE not in (found.tags if found else {}):
+                note = EXPERIMENT_NOTE.format(models=models_page(self.experiment_id))
+                self._client.set_experiment_tag(self.experiment_id, NOTE, note)
         except MlflowException as error:
             raise InputError(
                 f"the MLflow store {uri} does not answer ({error.message}); is "
@@ -75,7 +87,7 @@ class Store:
         )
         if found:
             return found[0].info.run_id
-        own = {"graph.run": when.key, "mlflow.note.content": when.note}
+        own = {"graph.run": when.key, NOTE: when.note}
         made = self._client.create_run(
             self.experiment_id, run_name=when.title, tags={**tags, **when.tags, **own}
         )
@@ -97,7 +109,7 @@ class Store:
         params = [Param(key, value) for key, value in sorted(record.params.items())]
         for some in _batches(params, MAX_PARAMS_TAGS_PER_BATCH):
             self._client.log_batch(run_id, params=some)
-        for some in _batches(_metrics(record, start, now), MAX_METRICS_PER_BATCH):
+        for some in _batches([*_metrics(record, start, now)], MAX_METRICS_PER_BATCH):
             self._client.log_batch(run_id, metrics=some)
         if record.model is not None:
             self._register(run_id, record, record.model)
@@ -161,8 +173,11 @@ def _dataset(one: Input) -> DatasetInput:
     return DatasetInput(found, [context])
 
 
-def _metrics(record: Record, start: int, end: int) -> list[Metric]:
-    """The curve at its steps, spread over the time the run took, then the final numbers."""
+def _metrics(record: Record, start: int, end: int) -> Iterator[Metric]:
+    """The curve at its steps, spread over the time the run took, and the final numbers.
+
+    MLflow lists metrics as they were written and opens comparisons with the first of them.
+    """
     last = record.curve[-1][0] if record.curve else 0
     found = [
         Metric(key, value, start + (end - start) * step // max(last, 1), step)
@@ -174,9 +189,14 @@ def _metrics(record: Record, start: int, end: int) -> list[Metric]:
         for number, (at, values) in enumerate(record.usage)
         for key, value in values.items()
     ]
-    final = [Metric(key, value, end, last) for key, value in sorted(record.metrics.items())]
     drawn = {key for _, values in record.curve for key in values}
-    return found + [metric for metric in final if metric.key not in drawn]
+    found += [
+        Metric(key, value, end, last)
+        for key, value in sorted(record.metrics.items())
+        if key not in drawn and not is_drawn(key, drawn)
+    ]
+    for metric in sorted(found, key=lambda one: rank(one.key)):
+        yield Metric(shown_as(metric.key, drawn), metric.value, metric.timestamp, metric.step)
 
 
 def _batches(items: Sequence[T], most: int) -> Iterator[list[T]]:
