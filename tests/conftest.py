@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.chromium import chromium
 from tests.toy import Toy, make_toy
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,3 +40,10 @@ def _ran_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ran(_ran_once: Path, tmp_path: Path) -> Toy:
     """The toy graph, run and committed."""
     return Toy(Path(shutil.copytree(_ran_once, tmp_path / "a toy", symlinks=True)))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A fresh chromium for the tests of a file."""
+    with chromium() as driver:
+        yield driver

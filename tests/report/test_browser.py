@@ -1,7 +1,5 @@
 """The site in Debian's chromium: from files, on a phone, in the dark, with a keyboard."""
 
-import shutil
-import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -9,17 +7,13 @@ import pytest
 
 from hornbook.report.comparison import pairs
 from hornbook.report.report import report
+from tests.chromium import MARKS
 from tests.report.sample import VARIANTS, open_run
 from tests.report.test_site import write_hostile
 
-MISSING = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
 needs_axe = pytest.mark.skipif(
     find_spec("axe_core_python") is None, reason="not installed: axe-core-python"
 )
-FLAGS = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 PHONE, DESKTOP = 360, 1280
 FIRST, SECOND = pairs(list(VARIANTS))[0]
 KINDS = (
@@ -32,29 +26,7 @@ KINDS = (
 # axe would fetch style sheets once more, which a browser forbids to a page of the file system
 AXE = """const done = arguments[0];
 axe.run(document, {preload: false, resultTypes: ["violations"]}).then(done);"""
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.browser,
-    pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """A fresh chromium."""
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(shutil.which("chromium"))
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        for flag in (*FLAGS, f"--user-data-dir={profile}"):
-            options.add_argument(flag)
-        service = Service(str(shutil.which("chromedriver")))
-        driver = webdriver.Chrome(options=options, service=service)
-        yield driver
-        driver.quit()
+pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")
