@@ -8,6 +8,8 @@ BIN := .venv/bin
 STAMP := .venv/.made
 FIND_LINKS := $(if $(PIP_FIND_LINKS),--find-links "$(PIP_FIND_LINKS)")
 OVERRIDES ?=
+PORT ?= 3000
+MLFLOW_PORT ?= 5000
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -28,11 +30,11 @@ $(STAMP): requirements.lock pyproject.toml Makefile
 demo: env ## the whole graph at scale=laptop, then the table (OVERRIDES="scale=smoke" for a quick look)
 	@$(BIN)/hornbook demo $(OVERRIDES)
 
-ui: env ## Dagster at http://127.0.0.1:3000 and MLflow at http://127.0.0.1:5000
-	@$(BIN)/python -m dagster_project.ui
+ui: env ## Dagster at http://127.0.0.1:3000 and MLflow at :5000 (PORT=3001 MLFLOW_PORT=5001: there)
+	@$(BIN)/python -m dagster_project.ui --port $(PORT) --mlflow-port $(MLFLOW_PORT)
 
 mlflow: env ## MLflow alone
-	@$(BIN)/python -m dagster_project.ui --mlflow-only
+	@$(BIN)/python -m dagster_project.ui --mlflow-only --mlflow-port $(MLFLOW_PORT)
 
 test: env ## the tests that fit into a few minutes
 	@$(BIN)/python -m pytest -n 2 -m "not slow and not browser and not gpu"

@@ -126,6 +126,8 @@ def idle_share(root: Path, *, sensor: bool) -> float:
         stderr=subprocess.DEVNULL,
     )
     time.sleep(30)
+    if process.poll() is not None:
+        raise SystemExit(f"make ui has ended in {root}: what is not there is idle for nothing")
     before = tree_cpu(process.pid)
     time.sleep(seconds)
     used = tree_cpu(process.pid) - before

@@ -43,7 +43,7 @@ def asset_spec(stage: Stage, graph: Graph, hasher: Hasher) -> dg.AssetSpec:
     return dg.AssetSpec(
         stage_key(stage.name),
         deps=sorted(deps),
-        description=f"{stage.desc}\n\n```\n{stage.cmd}\n```",
+        description=stage.desc,  # the catalogue shows all of it in one line
         group_name=group,
         kinds={"dvc", *meta.get("kinds", [])},
         owners=[meta.get("owner", f"team:{group}")],
@@ -51,6 +51,7 @@ def asset_spec(stage: Stage, graph: Graph, hasher: Hasher) -> dg.AssetSpec:
         tags=asset_tags(stage),
         metadata={
             "dvc/stage": stage.name,
+            "dvc/command": stage.cmd,
             "dvc/out": stage.out,
             "dvc/params": dg.MetadataValue.json(graph.param_values(stage)),
             "dvc/code": dg.MetadataValue.json(list(stage.code)),

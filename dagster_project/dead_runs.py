@@ -2,12 +2,19 @@
 
 import os
 import re
+import time
 from contextlib import suppress
 
 import dagster as dg
 import psutil
 
 _STARTED = re.compile(r"^Started process for run \(pid: (\d+)\)")
+BUSY = [
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+START_SECONDS = 180.0  # in which a run that is launched has said where it runs
 SECONDS = 2.0  # by which clocks of a process and of a run's record may be apart
 TOLD = (
     "The process of this run has ended without a word: it was killed, or the machine was started "
@@ -23,12 +30,16 @@ def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     """
     if "HORNBOOK_POSTGRES_URL" in os.environ:
         return []
-    busy = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
     ended: list[str] = []
-    for record in instance.get_run_records(filters=dg.RunsFilter(statuses=busy)):
+    for record in instance.get_run_records(filters=dg.RunsFilter(statuses=BUSY)):
         run = record.dagster_run
         started = _process_of(instance, run.run_id)
-        if started and not _is_alive(started[0], started[1]):
+        if started is not None:
+            is_over = not _is_alive(*started)
+        else:  # one that a command line runs in its own process never says where
+            since = time.time() - record.update_timestamp.timestamp()
+            is_over = run.status == dg.DagsterRunStatus.STARTING and since > START_SECONDS
+        if is_over:
             instance.report_run_failed(run, TOLD)
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
             ended.append(run.run_id)

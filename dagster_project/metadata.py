@@ -18,9 +18,9 @@ from hornbook.lineage.manifest import LockEntry, Stage
 from hornbook.lineage.processes import dvc_environment
 from hornbook.stage import measurements_file, parse_summary
 from hornbook.track import index
+from hornbook.track.addresses import mlflow_url, models_page, run_page
 from hornbook.track.runs import FAMILIES
 
-MLFLOW_URL = "http://127.0.0.1:5000"
 LARGEST_SHOWN_BYTES = 2_000_000
 LARGEST_TREE = 20_000  # characters
 MOST_NUMBERS = 16  # of one fact, as charts of their own; more are one table
@@ -143,8 +143,11 @@ def _mlflow(
     run = index.load(root).get(artifact)
     if run is None:
         return {"mlflow": told}
-    where = f"{MLFLOW_URL}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
-    return {"mlflow": dg.MetadataValue.url(where)}
+    models = f"{mlflow_url()}/{models_page(run.experiment_id)}"
+    return {
+        "mlflow": dg.MetadataValue.url(run_page(run.experiment_id, run.run_id)),
+        "mlflow, all models": dg.MetadataValue.url(models),
+    }
 
 
 def _track(root: Path, name: str, dagster_run: str) -> str:

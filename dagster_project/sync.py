@@ -168,12 +168,13 @@ class Seen:
 
 
 SEEN = Seen()
-MOST_REST_SECONDS = 15.0
+MOST_REST_SECONDS = 10.0
+LOOK_SECONDS = 15  # a look is 70 ms of Dagster's own work for 10 of ours
 ASK_AGAIN_SECONDS = 600.0  # somebody may have wiped an asset in the UI
 
 
 @dg.sensor(
-    minimum_interval_seconds=5,
+    minimum_interval_seconds=LOOK_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Reports what happened outside Dagster: dvc repro, git checkout, dvc pull, "
     "edited inputs and artifacts, experiments made or removed. Starts no run.",

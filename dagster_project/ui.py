@@ -8,7 +8,6 @@ import argparse
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,68 +19,50 @@ from typing import Any
 import dagster as dg
 import yaml
 
+from dagster_project.alone import only_one, require_no_other_daemon
 from dagster_project.manifest import ROOT
 from dagster_project.pools import set_slots
+from dagster_project.servers import Servers, home, say
 from dagster_project.watch import changes, keep_conf_error, look, look_at_definitions
 from hornbook.compose import write_params
 from hornbook.errors import HornbookError
 from hornbook.lineage.inputs import pull_inputs
-from hornbook.lineage.processes import dvc_environment
 from hornbook.runtime import load_runtime
+from hornbook.track.addresses import require_driver, with_driver
 
-HOME = ROOT / ".hornbook" / "dagster"
 SETTLE_SECONDS = 1.5
 RELOAD_SECONDS = 120
+POSTGRES = "HORNBOOK_POSTGRES_URL"
 LOCATION = "hornbook"  # as in workspace.yaml
 RELOAD = """mutation($name: String!){reloadRepositoryLocation(repositoryLocationName:$name){
   ... on WorkspaceLocationEntry{locationOrLoadError{__typename}}}}"""
 
 
-def say(text: str) -> None:
-    """A line in the terminal that runs `make ui`."""
-    sys.stdout.write(f"hornbook ui: {text}\n")
-    sys.stdout.flush()
-
-
-def environment() -> dict[str, str]:
-    """Local state below .hornbook/, nobody called unasked."""
-    return dvc_environment() | {
-        "DAGSTER_HOME": os.environ.get("DAGSTER_HOME", str(HOME)),
-        "DAGSTER_DISABLE_TELEMETRY": "1",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # five idle workers that nobody uses
-        "DO_NOT_TRACK": "1",
-        "PYTHONPATH": os.pathsep.join(
-            [str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
-        ),
-        "PYTHONWARNINGS": "ignore",
-    }
-
-
 def prepare_home() -> None:
-    """Dagster's home: telemetry off, Postgres where the environment names one, pools of stages."""
-    home = Path(os.environ.get("DAGSTER_HOME", HOME))
-    home.mkdir(parents=True, exist_ok=True)
-    file = home / "dagster.yaml"
+    """Dagster's home: telemetry off, Postgres where the environment names one, pools of stages.
+
+    Raises:
+        InputError: The driver of that Postgres is not installed.
+    """
+    home().mkdir(parents=True, exist_ok=True)
+    file = home() / "dagster.yaml"
     known = yaml.safe_load(file.read_text("utf-8")) or {} if file.exists() else {}
     settings: dict[str, Any] = {
         "telemetry": {"enabled": False},
         "nux": {"enabled": False},  # no newsletter
         "concurrency": {"pools": {"granularity": "op"}},  # a slot for a stage, not for a run
     }
-    if "HORNBOOK_POSTGRES_URL" in os.environ:
-        settings["storage"] = {"postgres": {"postgres_url": {"env": "HORNBOOK_POSTGRES_URL"}}}
+    is_shared = POSTGRES in os.environ
+    if is_shared:
+        require_driver(os.environ[POSTGRES], POSTGRES)
+        os.environ[POSTGRES] = with_driver(os.environ[POSTGRES])
+        settings["storage"] = {"postgres": {"postgres_url": {"env": POSTGRES}}}
     if {**settings, **known} != known:
         file.write_text(yaml.safe_dump({**settings, **known}), encoding="utf-8")
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+    with dg.DagsterInstance.from_config(str(home())) as instance:
+        if is_shared:
+            require_no_other_daemon(instance)
         set_slots(instance, load_runtime(ROOT))
-
-
-def require_port(port: int, name: str, flag: str) -> None:
-    """Exit with a clear message when somebody already listens."""
-    with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", port)) == 0:
-            sys.exit(f"hornbook ui: port {port} for {name} is taken; choose another: {flag} N")
 
 
 def fetch_inputs() -> None:
@@ -90,33 +71,6 @@ def fetch_inputs() -> None:
         pull_inputs(ROOT)
     except HornbookError as error:
         say(f"{error}; the stages that read data/ will fail until then")
-
-
-def start_dagster(port: int) -> subprocess.Popen[bytes]:
-    """`dagster dev` on `port`, in a process group of its own."""
-    command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml"]
-    return subprocess.Popen(
-        [*command, "--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"],
-        cwd=ROOT,
-        env=environment(),
-        start_new_session=True,
-    )
-
-
-def start_mlflow(port: int) -> subprocess.Popen[bytes]:
-    """MLflow's UI over the local store."""
-    store = ROOT / ".hornbook" / "mlflow"
-    store.mkdir(parents=True, exist_ok=True)
-    uri = os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{store / 'mlflow.db'}")
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri]
-    return subprocess.Popen(
-        [*command, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"],
-        cwd=ROOT,
-        env=environment(),
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.STDOUT,
-    )
 
 
 def reload_definitions(port: int) -> bool:
@@ -188,28 +142,16 @@ def current_overrides() -> list[str]:
     return last_overrides(ROOT)
 
 
-def wait_until_up(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Return when the webserver answers; exit when it died."""
-    url = f"http://127.0.0.1:{port}/server_info"
-    while process.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=2):
-                return
-        except OSError:
-            time.sleep(0.3)
-    sys.exit("hornbook ui: dagster dev ended; its message is above")
-
-
-def watch(port: int, processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Follow changes until a process ends; a change is followed when all of it has been written."""
+def watch(servers: Servers) -> None:
+    """Follow changes until MLflow ends; a change is followed when all of it has been written."""
     known = last = look_at_definitions()
-    while all(process.poll() is None for process in processes):
+    while servers.keep_up():
         started = time.monotonic()
         now = look_at_definitions()
         cost = time.monotonic() - started
         if now == last and (changed := changes(known, now)):
             try:
-                follow(changed, port)
+                follow(changed, servers.port)
             except OSError as error:
                 say(f"the webserver does not answer, asked again soon: {error}")
             else:
@@ -217,17 +159,6 @@ def watch(port: int, processes: Sequence[subprocess.Popen[bytes]]) -> None:
                 known = {**now, **look([ROOT / "params.yaml"])}
         last = now
         time.sleep(max(SETTLE_SECONDS, cost * 200))
-
-
-def stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """End the process groups, gently first."""
-    for number, seconds in ((signal.SIGINT, 15), (signal.SIGKILL, 5)):
-        for process in processes:
-            if process.poll() is None:
-                os.killpg(process.pid, number)
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and any(p.poll() is None for p in processes):
-            time.sleep(0.1)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -239,29 +170,35 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(list(arguments))
     signal.signal(signal.SIGINT, signal.default_int_handler)  # background shells ignore it
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    processes: list[subprocess.Popen[bytes]] = []
+    servers = Servers(options.port, options.mlflow_port)
     try:
-        require_port(options.mlflow_port, "MLflow", "--mlflow-port")
-        processes.append(start_mlflow(options.mlflow_port))
-        say(f"MLflow   http://127.0.0.1:{options.mlflow_port}")
         if options.mlflow_only:
-            processes[0].wait()
-            return 0
-        require_port(options.port, "Dagster", "--port")
-        prepare_home()
-        keep_conf_error(None)
-        if needs_composing(edited_conf()) and compose_again():
-            say("conf/ was edited: params.yaml written")
-        fetch_inputs()
-        processes.append(start_dagster(options.port))
-        wait_until_up(options.port, processes[-1])
-        say(f"Dagster  http://127.0.0.1:{options.port}  (Ctrl-C ends both)")
-        watch(options.port, processes)
+            servers.start_mlflow("make mlflow MLFLOW_PORT")
+            servers.wait_for_mlflow()
+        else:
+            with only_one(home(), f"http://127.0.0.1:{options.port}"):
+                serve(servers)
+    except HornbookError as error:
+        sys.exit(f"make ui: {error}")
     except KeyboardInterrupt:
         say("stopping")
     finally:
-        stop(processes)
+        servers.stop()
     return 0
+
+
+def serve(servers: Servers) -> None:
+    """Start both UIs and follow changes until MLflow ends."""
+    servers.require_port("make ui PORT")
+    servers.start_mlflow("make ui MLFLOW_PORT")
+    prepare_home()
+    keep_conf_error(None)
+    if needs_composing(edited_conf()) and compose_again():
+        say("conf/ was edited: params.yaml written")
+    fetch_inputs()
+    servers.start_dagster()
+    say(f"Dagster  http://127.0.0.1:{servers.port}  (Ctrl-C ends both)")
+    watch(servers)
 
 
 if __name__ == "__main__":

@@ -65,6 +65,14 @@ def test_a_run_that_has_not_said_where_it_runs_is_left_alone(instance):
     assert status(instance, run) == dg.DagsterRunStatus.STARTED
 
 
+def test_a_run_that_never_came_to_its_start_is_failed_after_a_while(instance, monkeypatch):
+    run = instance.create_run_for_job(some, status=dg.DagsterRunStatus.STARTING).run_id
+    assert end_dead_runs(instance) == []
+    monkeypatch.setattr("dagster_project.dead_runs.START_SECONDS", -1.0)
+    assert end_dead_runs(instance) == [run]
+    assert status(instance, run) == dg.DagsterRunStatus.FAILURE
+
+
 def test_processes_of_other_machines_are_not_judged(instance, monkeypatch):
     monkeypatch.setenv("HORNBOOK_POSTGRES_URL", "postgresql://somewhere/dagster")
     run = started(instance, 2**22 - 1)

@@ -6,13 +6,16 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
-from tests.dagster_project.ui import Ui, add_dagster
+from tests.dagster_project.ui import ROOT, Ui, add_dagster, free_port
 from tests.toy import make_toy
 
+SRC = ROOT / "src"
 pytestmark = pytest.mark.slow
 
 
@@ -126,9 +129,14 @@ def test_independent_branches_overlap(ui):
     fresh(ui)
 
 
-def processes_of(root) -> list[str]:
-    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
-    return [line for line in listed.stdout.splitlines() if "tool.py" in line and "ps " not in line]
+def processes_of(root: Path) -> list[psutil.Process]:
+    """Stage processes of this toy, and of no other that the machine may be testing."""
+    found = []
+    for one in psutil.process_iter(["cmdline", "cwd"]):
+        is_stage = "tool.py" in " ".join(one.info["cmdline"] or ())
+        if is_stage and one.info["cwd"] == str(root.resolve()):
+            found.append(one)
+    return found
 
 
 def test_cancelling_kills_the_stage_process(ui):
@@ -157,11 +165,67 @@ def test_a_killed_stage_fails_and_its_last_good_artifact_is_back(ui):
         ui.wait(lambda: "base" in ui.stale(), 40, "the code change to show")
         run = ui.launch(["base"])
         ui.wait(lambda: processes_of(ui.root), 40, "the stage process")
-        subprocess.run(["pkill", "-9", "-f", "python tool.py base"], check=True)
+        for process in processes_of(ui.root):
+            process.kill()
         assert ui.finish(run)["status"] == "FAILURE"
         assert (ui.root / "artifacts" / "base" / "value.txt").exists()
     finally:
         restore_tool(ui)
+    fresh(ui)
+
+
+def part_of(ui, words: str) -> psutil.Process:
+    """A process of Dagster's by words of its command line."""
+    below = psutil.Process(ui.process.pid).children(recursive=True)
+    return next(one for one in below if words in " ".join(one.cmdline()))
+
+
+@pytest.mark.parametrize("words", ["dagster api grpc", "dagster._daemon run"])
+def test_a_part_of_dagster_that_was_killed_is_there_again(ui, words):
+    fresh(ui)
+    killed = part_of(ui, words)
+    killed.kill()
+    ui.wait(lambda: part_of(ui, words).pid != killed.pid, 60, "another one in its place")
+    ui.toy.edit("params.yaml", "right:\n  level: 1", "right:\n  level: 2")
+    ui.wait(lambda: "branch/one" in ui.stale(), 60, "a change to show")
+    ui.toy.run("git", "checkout", "-q", "params.yaml")
+    fresh(ui)
+    assert ui.materialise("branch/one")["status"] == "SUCCESS", "the daemon launches it"
+
+
+def test_a_run_whose_daemon_was_killed_ends_and_can_be_launched_again(ui):
+    fresh(ui)
+    slow_tool(ui, 60)
+    try:
+        ui.wait(lambda: "base" in ui.stale(), 40, "the code change to show")
+        run = ui.launch(["base"])
+        ui.wait(lambda: processes_of(ui.root), 60, "the stage process")
+        part_of(ui, "dagster._daemon run").kill()
+        assert ui.finish(run, 120)["status"] in {"FAILURE", "CANCELED"}
+        ui.wait(lambda: not processes_of(ui.root), 30, "the stage process to be gone")
+    finally:
+        restore_tool(ui)
+    fresh(ui)
+    assert ui.materialise("base")["status"] == "SUCCESS"
+
+
+def test_a_second_one_over_the_same_checkout_names_the_first(ui):
+    second = subprocess.run(
+        [sys.executable, "-m", "dagster_project.ui", "--port", str(free_port())],
+        cwd=ui.root, env=os.environ | {"PYTHONPATH": str(SRC)}, capture_output=True, text=True,
+        check=False, timeout=60,
+    )  # fmt: skip
+    assert second.returncode == 1
+    assert f"it is up for this checkout already, at http://127.0.0.1:{ui.port}" in second.stderr
+
+
+def test_nothing_outlives_a_killed_make_ui_and_it_starts_again(ui):
+    below = psutil.Process(ui.process.pid).children(recursive=True)
+    ui.process.kill()
+    ui.process.wait()
+    _, alive = psutil.wait_procs(below, timeout=60)
+    assert alive == []
+    ui.start()
     fresh(ui)
 
 
