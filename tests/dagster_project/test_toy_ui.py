@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -174,10 +175,13 @@ def test_a_killed_stage_fails_and_its_last_good_artifact_is_back(ui):
     fresh(ui)
 
 
-def part_of(ui, words: str) -> psutil.Process:
-    """A process of Dagster's by words of its command line."""
-    below = psutil.Process(ui.process.pid).children(recursive=True)
-    return next(one for one in below if words in " ".join(one.cmdline()))
+def part_of(ui, words: str) -> psutil.Process | None:
+    """A living process of Dagster's by words of its command line."""
+    for one in psutil.Process(ui.process.pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # a zombie is one too
+            if words in " ".join(one.cmdline()):
+                return one
+    return None
 
 
 @pytest.mark.parametrize("words", ["dagster api grpc", "dagster._daemon run"])
@@ -185,7 +189,7 @@ def test_a_part_of_dagster_that_was_killed_is_there_again(ui, words):
     fresh(ui)
     killed = part_of(ui, words)
     killed.kill()
-    ui.wait(lambda: part_of(ui, words).pid != killed.pid, 60, "another one in its place")
+    ui.wait(lambda: part_of(ui, words) not in {None, killed}, 90, "another one in its place")
     ui.toy.edit("params.yaml", "right:\n  level: 1", "right:\n  level: 2")
     ui.wait(lambda: "branch/one" in ui.stale(), 60, "a change to show")
     ui.toy.run("git", "checkout", "-q", "params.yaml")

@@ -79,7 +79,7 @@ class Ui:
         """End it as Ctrl-C does."""
         assert self.process is not None
         self.process.send_signal(signal.SIGINT)
-        self.process.wait(timeout=40)
+        self.process.wait(timeout=100)  # what a run that is going on may take to end
 
     def ask(self, query: str, **variables: Any) -> Any:
         """The data of a GraphQL answer."""

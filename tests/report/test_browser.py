@@ -1,5 +1,6 @@
 """The site in Debian's chromium: from files, on a phone, in the dark, with a keyboard."""
 
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
