@@ -162,6 +162,21 @@ def _rank(cause: Cause) -> tuple[int, int, str]:
     return place, _KINDS.index(cause.change.kind), cause.change.what
 
 
+def alike(found: Iterable[Cause]) -> list[list[Cause]]:
+    """Causes with the same effects together: of what is one by itself first, and far reaching."""
+    groups: dict[tuple[tuple[str, ...], ...], list[Cause]] = {}
+    for one in found:
+        groups.setdefault((one.alone, one.beside, one.without), []).append(one)
+    return sorted(groups.values(), key=_reach)
+
+
+def _reach(causes: Sequence[Cause]) -> tuple[bool, bool, int]:
+    """Of causes by themselves values come first; then by the number of stages."""
+    first = causes[0]
+    is_value = bool(first.alone) and first.change.kind == "parameter"
+    return not first.alone, not is_value, -len(first.alone) - len(first.beside)
+
+
 def diff(root: Path, a: str, b: str, stage: str | None = None) -> list[StageDiff]:
     """The differences between two named states, of one stage and its ancestors where given.
 

@@ -16,6 +16,7 @@ from hornbook.plain import one_line
 from hornbook.progress import Progress, Reporter
 
 _SECONDS = 1.0  # between two lines of progress
+_MOST_HASHED = 64 << 20  # bytes of a file that is looked at before it is read, others if unreadable
 _LONGEST = 300  # characters of what a reader says
 _NOT_OF_ITS_FORM = (
     ValueError, LookupError, TypeError, AttributeError, ArithmeticError, OSError, RecursionError,
@@ -61,6 +62,8 @@ def _content(
         ("sentences", lambda: sentences.compare(root, pair, entries)),
         ("values", lambda: values.compare(pair)),
     )
+    if damage := _damage(pair, _MOST_HASHED):
+        return Content(pair.stage, missing=damage)
     said, tables = list[str](), list[Table]()
     for what, read in readers:
         try:
@@ -69,20 +72,22 @@ def _content(
                 tables += part.tables
         except _NOT_OF_ITS_FORM as error:
             # an artifact of another revision may have another form; the rest is compared
-            if damage := _damage(pair):
+            if damage := _damage(pair, None):
                 return Content(pair.stage, missing=damage)
             told = one_line(f"{type(error).__name__}: {error}", _LONGEST)
             said.append(f"{what} not compared, of another form: {told}")
     return Content(pair.stage, tuple(said), tuple(tables))
 
 
-def _damage(pair: Pair) -> str:
-    """The files of either side whose bytes are not those of their hash; empty where all are."""
+def _damage(pair: Pair, most_bytes: int | None) -> str:
+    """What to do with files, up to this size, that are not of their hash; empty where all are."""
     found = [
         str(side.paths[name])
         for side in (pair.before, pair.after)
         for name in pair.differing
-        if name in side.hashes and not is_of_hash(side.paths[name], side.hashes[name])
+        if name in side.hashes
+        and (most_bytes is None or side.paths[name].stat().st_size <= most_bytes)
+        and not is_of_hash(side.paths[name], side.hashes[name])
     ]
     if not found:
         return ""

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment
 from markupsafe import Markup
 
-from hornbook.diff.causes import StageDiff, Verdict
+from hornbook.diff.causes import StageDiff, Verdict, alike
 from hornbook.diff.drawing import CLASSES, draw
 from hornbook.diff.found import Found
 from hornbook.diff.numbers import NUMBERS
@@ -20,6 +20,7 @@ from hornbook.report.site import templates
 
 TEMPLATES = Path(__file__).parent / "templates"
 _OPEN_LINES = 60  # of code; more is folded
+_OPEN_CAUSES = 6  # with the same effects; more are folded
 _OPEN_ROWS = 15  # of a table; a longer one is folded
 _MOST = 4000  # characters of a cell
 _TITLES: tuple[tuple[Verdict, str, str], ...] = (
@@ -57,7 +58,7 @@ def parts(found: Found, title: str) -> dict[str, Any]:
     count = len(found.stages)
     every: dict[str, Any] = {
         "numbers": _numbers(found),
-        "causes": [one for one in found.causes if one.alone or one.beside],
+        "causes": alike(one for one in found.causes if one.alone or one.beside),
         "without": [one for one in found.causes if not (one.alone or one.beside)],
         "verdicts": {CLASSES[v]: (told, of[v]) for v, _, told in _TITLES if of[v]},
         "drawing": Markup(draw(found)),  # noqa: S704 - every text in it went through markup()
@@ -68,6 +69,7 @@ def parts(found: Found, title: str) -> dict[str, Any]:
         "found": found,
         "kinds": CLASSES,
         "open_lines": _OPEN_LINES,
+        "open_causes": _OPEN_CAUSES,
         "sections": list(_sections(found, every)),
     }
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from hornbook.diff.causes import ORDER, Cause, StageDiff, Verdict
+from hornbook.diff.causes import ORDER, Cause, StageDiff, Verdict, alike
 from hornbook.diff.code_lines import CodeLines
 from hornbook.diff.found import Found
 from hornbook.diff.numbers import CLEAR, NUMBERS
@@ -88,11 +88,8 @@ def _first(found: Found) -> list[str]:
     first = [one for one in found.causes if one.alone or one.beside]
     if not first:
         return []
-    alike: dict[tuple[tuple[str, ...], ...], list[Cause]] = {}
-    for one in first:
-        alike.setdefault((one.alone, one.beside, one.without), []).append(one)
     told, room = ["First causes"], _CAUSES
-    for causes in sorted(alike.values(), key=_reach):
+    for causes in alike(first):
         shown = causes[: min(_ALIKE, room)]
         more = len(causes) - len(shown)
         if shown:
@@ -103,13 +100,6 @@ def _first(found: Found) -> list[str]:
     if len(first) > _CAUSES - room:
         told += _indented([f"{len(first)} in all: --json and --html have them"])
     return [*told, ""]
-
-
-def _reach(causes: Sequence[Cause]) -> tuple[bool, bool, int]:
-    """What is a cause by itself first, of these values, then by the number of stages."""
-    first = causes[0]
-    is_value = bool(first.alone) and first.change.kind == "parameter"
-    return not first.alone, not is_value, -len(first.alone) - len(first.beside)
 
 
 def _effects(cause: Cause) -> Iterator[str]:
