@@ -26,6 +26,7 @@ from hornbook.config import Expectation
 from hornbook.errors import ArtifactError, ConfigError
 from hornbook.gate import Gate, is_loaded
 from hornbook.lineage.manifest import Graph, LockEntry, Stage, load_graph, load_lock, lookup
+from hornbook.lineage.volume import place, work
 from hornbook.lineage.workspace import Hasher, compare, identity, require_fresh
 from hornbook.measure.usage import Usage
 from hornbook.progress import Progress, Reporter
@@ -62,6 +63,7 @@ class Run:
         self.workers_peak_rss_mib = 0
         self._expected: dict[str, Any] = {}
         self._gate: Gate | None = None
+        self.gate_seconds = 0.0  # of the clock, that expectations took
         self.has_own_process = False
 
     def section(self, key: str, kind: type[T]) -> T:
@@ -149,6 +151,17 @@ class Run:
         """A JSON file for what was measured of this machine itself, shared by all stages."""
         return shared_folder(self._graph.root) / "measurements" / "machine.json"
 
+    def volume(self) -> dict[str, Any]:
+        """How much the stage does and where, by which its time tells of another amount."""
+        paths = [self._graph.root / path for path in (*self._stage.sources, *self._stage.inputs)]
+        files = [one for path in paths for one in ([path] if path.is_file() else path.rglob("*"))]
+        read = sum(file.stat().st_size for file in files if file.is_file())
+        return {
+            "work": work(self._stage, self._graph.params, read),
+            "place": place(self._stage, self._graph.params),
+            "fixed_seconds": round(self.gate_seconds, 3),
+        }
+
     def sample(self) -> Mapping[str, Any] | None:
         """What a clean copy wants of the stage, where that is not its artifact: `map_shards`."""
         file = self._graph.root / SAMPLE
@@ -188,12 +201,14 @@ class Run:
         Raises:
             ExpectationError: An expectation failed; rows are named by column `key`.
         """
+        started = time.monotonic()
         from hornbook.expectations import judge, refuse
 
         if self.has_own_process and "torch" in sys.modules:
             self.open_gate()  # what a training holds in memory is what its plan says
         here_or_there = self._gate.judge if self._gate else judge
         self._expected[dataset] = here_or_there(dataset, frame, expectations, key)
+        self.gate_seconds += time.monotonic() - started
         write_json(self.out / "expectations.json", self._expected)
         write_json(failed_checks(self._graph.root, self.name), self._expected)
         refuse(self.name, dataset, self._expected[dataset], self._stage.out)
@@ -351,6 +366,7 @@ def _record(root: Path, run: Run, *, seconds: float, cpu_seconds: float) -> None
             resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, run.workers_peak_rss_mib
         ),
         "out_hash": Hasher(root).hash(str(run.out.relative_to(root))),
+        **run.volume(),
     }
     write_json(measurements_file(root, run.name), measured)
 

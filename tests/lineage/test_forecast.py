@@ -10,8 +10,9 @@ import pytest
 
 from hornbook.errors import ConfigError
 from hornbook.lineage.cache import cached_file
-from hornbook.lineage.forecast import Step, Takes, duration, forecast, wall_seconds
+from hornbook.lineage.forecast import Step, duration, forecast, wall_seconds
 from hornbook.lineage.manifest import load_graph, load_lock
+from hornbook.lineage.past import Takes
 from hornbook.lineage.plan import Planned, as_json, lines, main, plan
 from hornbook.lineage.repro import outcome_of
 from hornbook.lineage.workspace import Hasher

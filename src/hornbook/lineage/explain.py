@@ -15,8 +15,9 @@ from hornbook.diff.revisions import resolve_revision
 from hornbook.errors import ConfigError
 from hornbook.lineage.adopt import adopted
 from hornbook.lineage.cells import readable_cells
-from hornbook.lineage.forecast import duration, measured
+from hornbook.lineage.forecast import duration
 from hornbook.lineage.manifest import LockEntry, load_lock
+from hornbook.lineage.past import measured
 from hornbook.lineage.pieces import cached_json
 from hornbook.lineage.receipts import known
 from hornbook.lineage.workspace import CODE, flatten

@@ -9,30 +9,14 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from hornbook.lineage.cache import RunCache, is_cached
 from hornbook.lineage.manifest import Graph, LockEntry, Stage
-from hornbook.lineage.reading import remembered
+from hornbook.lineage.past import Past, Takes
 from hornbook.lineage.workspace import Hasher, Reason, compare
-from hornbook.stage import measurements_file
 
 Action = Literal["run", "restore", "may run"]
-
-
-@dataclass(frozen=True)
-class Takes:
-    """What a stage is expected to take, from its newest run here; None is unknown.
-
-    Seconds are of the clock, `gpu_hours` of all devices together. `basis` says what it is from.
-    """
-
-    seconds: float | None
-    cpu_seconds: float | None
-    gpu_hours: float | None
-    cost_usd: float | None
-    bytes: int | None
-    basis: str
 
 
 @dataclass(frozen=True)
@@ -56,10 +40,14 @@ def forecast(
     hasher: Hasher,
     root: Path,
     names: Iterable[str],
+    device: str | None = None,
 ) -> list[Step]:
-    """The steps of a run of `names` (with what they read), in the order of the graph."""
+    """The steps of a run of `names` (with what they read), in the order of the graph.
+
+    `device` is what trains where the GPU that conf asks for is not here.
+    """
     found: dict[str, _Fate] = {}
-    past, runs, wanted = _Past(graph, lock, root), RunCache(root), set(names)
+    past, runs, wanted = Past(graph, lock, root, device), RunCache(root), set(names)
     for name, stage in graph.stages.items():
         if name in wanted:
             fate = _fate(graph, stage, lock.get(name), hasher, found, runs)
@@ -128,85 +116,10 @@ def _chain(name: str, found: Mapping[str, _Fate]) -> tuple[str, ...]:
     return (name,)
 
 
-class _Past:
-    """What stages took when they last ran here."""
-
-    def __init__(self, graph: Graph, lock: Mapping[str, LockEntry], root: Path) -> None:
-        self._graph, self._lock = graph, lock
-        self._measured = {name: measured(root, name) for name in graph.stages}
-
-    def takes(self, name: str) -> Takes:
-        """As its newest run; else as the others of its family, by the bytes that each reads."""
-        family = self._graph.stages[name].family
-        own = self._measured[name]
-        basis, like = "its newest run here", [(name, own)] if own else []
-        if not like:
-            like = [
-                (other, self._measured[other])
-                for other, stage in self._graph.stages.items()
-                if stage.family == family and self._measured[other]
-            ]
-            basis = f"other runs of {family} here" if like else "never run here"
-        ratio = _mean([self._reads(name) / max(1, self._reads(other)) for other, _ in like])
-        scaled = {
-            key: None if (mean := _mean([m.get(key) for _, m in like])) is None
-            else mean * (ratio if ratio and not own else 1.0)
-            for key in ("seconds", "cpu_seconds")
-        }  # fmt: skip
-        entry = self._lock.get(name)
-        return Takes(
-            scaled["seconds"],
-            scaled["cpu_seconds"],
-            self._gpu_hours(name, scaled["seconds"]),
-            self._cost(name),
-            sum(entry.sizes.values()) if entry else None,
-            basis,
-        )
-
-    def restored(self, name: str) -> Takes:
-        """Nothing is computed: the artifact is linked from the cache."""
-        entry = self._lock.get(name)
-        size = sum(entry.sizes.values()) if entry else None
-        return Takes(0.0, 0.0, None, None, size, "DVC remembers a run on these inputs")
-
-    def _reads(self, name: str) -> int:
-        """Bytes that a stage read when it was recorded, code left out."""
-        stage, entry = self._graph.stages[name], self._lock.get(name)
-        read = entry.read if entry else {}
-        return sum(size for path, size in read.items() if path not in stage.code)
-
-    def _gpu_hours(self, name: str, seconds: float | None) -> float | None:
-        settings: Mapping[str, Any] = self._graph.params.get("train", {})
-        is_gpu = self._graph.stages[name].family.startswith("train") and "cuda" in str(
-            settings.get("device")
-        )
-        return seconds * int(settings.get("ranks", 1)) / 3600 if is_gpu and seconds else None
-
-    def _cost(self, name: str) -> float | None:
-        """Dollars of the newest artifact; answers that are kept are not asked again."""
-        file = self._graph.root / self._graph.stages[name].out / "summary.json"
-        cost = remembered(file).get("cost_usd")
-        return float(cost) if cost else None
-
-
 def expected(graph: Graph, lock: Mapping[str, LockEntry], root: Path) -> dict[str, Takes]:
     """What each stage is expected to take when it runs."""
-    past = _Past(graph, lock, root)
+    past = Past(graph, lock, root)
     return {name: past.takes(name) for name in graph.stages}
-
-
-def measured(root: Path, name: str) -> Mapping[str, Any]:
-    """What the newest run of a stage here took; empty where there was none."""
-    found = remembered(measurements_file(root, name))
-    for key in ("seconds", "cpu_seconds"):
-        if not isinstance(found.get(key), int | float):
-            found.pop(key, None)
-    return found
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
 
 
 def wall_seconds(graph: Graph, steps: Sequence[Step], jobs: int, cores: int | None = None) -> float:

@@ -8,9 +8,11 @@ from typing import Any
 
 from hornbook.composed import uncomposed
 from hornbook.lineage.cells import Touched, touched
-from hornbook.lineage.forecast import Action, Step, Takes, duration, forecast, wall_seconds
+from hornbook.lineage.forecast import Action, Step, duration, forecast, wall_seconds
 from hornbook.lineage.manifest import load_graph, load_lock
+from hornbook.lineage.past import GPU, NEWEST, Takes
 from hornbook.lineage.run import select
+from hornbook.lineage.shortfall import shortfalls
 from hornbook.lineage.workspace import Hasher, stale_stages
 from hornbook.plain import json_text, tell
 from hornbook.report.statistics import size
@@ -23,7 +25,8 @@ MOST_CAUSES = 3
 class Planned:
     """The steps of a run, the stages that become stale beside it, and its time on the clock.
 
-    `again` are stages out of date only by an artifact that is put back as it was recorded.
+    `again` are stages out of date only by an artifact that is put back as it was recorded;
+    `refused` says which mixtures would not have their tokens.
     """
 
     steps: list[Step]
@@ -33,10 +36,18 @@ class Planned:
     jobs: int
     seconds: float
     again: Sequence[str] = ()
+    refused: Sequence[str] = ()
 
 
-def plan(root: Path, overrides: Sequence[str] = (), names: Sequence[str] = ()) -> Planned:
+def plan(
+    root: Path,
+    overrides: Sequence[str] = (),
+    names: Sequence[str] = (),
+    device: str | None = None,
+) -> Planned:
     """What `hornbook run NAMES` would do, with the values that the overrides compose to.
+
+    `device` is what trains where the GPU that conf asks for is not here.
 
     Raises:
         ConfigError: The overrides do not compose, or a name is no stage.
@@ -51,7 +62,7 @@ def plan(root: Path, overrides: Sequence[str] = (), names: Sequence[str] = ()) -
     elif found := uncomposed(root):
         params = found.values  # what a run would take up
     graph, lock, hasher = load_graph(root, params=params), load_lock(root), Hasher(root)
-    everything = forecast(graph, lock, hasher, root, graph.stages)
+    everything = forecast(graph, lock, hasher, root, graph.stages, device)
     chosen = set(select(graph, names))
     steps = [step for step in everything if step.stage in chosen]
     beside = [step.stage for step in everything if step.stage not in chosen]
@@ -66,7 +77,8 @@ def plan(root: Path, overrides: Sequence[str] = (), names: Sequence[str] = ()) -
     again = [one for one in stale_stages(graph, lock, hasher, chosen) if one not in named]
     hasher.save()
     seconds = wall_seconds(graph, steps, jobs)
-    return Planned(steps, beside, len(chosen), cells, jobs, seconds, again)
+    refused = shortfalls(graph, lock, [step.stage for step in steps])
+    return Planned(steps, beside, len(chosen), cells, jobs, seconds, again, refused)
 
 
 def lines(found: Planned) -> list[str]:
@@ -75,7 +87,7 @@ def lines(found: Planned) -> list[str]:
     if not found.steps:
         told.append(f"all {found.stages} stages are up to date: nothing would run")
     else:
-        told += ["", _summary(found)]
+        told += ["", _summary(found), *found.refused]
     if found.again:
         told.append(f"as recorded again, once that is back: {_some(found.again)}")
     if found.beside:
@@ -104,14 +116,18 @@ def takes_text(takes: Takes) -> str:
     """Time, GPU-hours, dollars, bytes, as far as they are known."""
     parts = ["time unknown" if takes.seconds is None else duration(takes.seconds)]
     if takes.gpu_hours:
-        parts.append(f"{takes.gpu_hours:.3g} GPU-hours")
+        parts.append(_gpu_hours(takes.gpu_hours))
     if takes.cost_usd:
-        parts.append(f"up to ${takes.cost_usd:.2f}")
+        parts.append(f"up to ${takes.cost_usd:,.2f}")
     if takes.bytes:
         parts.append(size(takes.bytes))
-    if takes.seconds is None or not takes.basis.startswith("its"):
+    if takes.seconds is None or takes.basis != NEWEST:
         parts.append(f"({takes.basis})")
     return "  ".join(parts)
+
+
+def _gpu_hours(hours: float) -> str:
+    return f"{hours:,.0f} GPU-hours" if hours >= 10 else f"{hours:.2g} GPU-hours"
 
 
 def _summary(found: Planned) -> str:
@@ -127,11 +143,11 @@ def _summary(found: Planned) -> str:
     about = f"at most {near}" if may and found.seconds >= 1 else near
     is_known = unknown < len(found.steps)
     total = [f"{about} on the clock, {found.jobs} side by side" if is_known else "time unknown"]
-    total += [f"without {unknown} that never ran here"] if unknown and is_known else []
+    total += [f"without {unknown} whose time is unknown"] if unknown and is_known else []
     gpu = sum(step.takes.gpu_hours or 0 for step in found.steps)
-    total += [f"{gpu:.3g} GPU-hours"] if gpu else []
+    total += [_gpu_hours(gpu)] if gpu else []
     cost = sum(step.takes.cost_usd or 0 for step in found.steps)
-    total += [f"up to ${cost:.2f}"] if cost else []
+    total += [f"up to ${cost:,.2f}"] if cost else []
     total.append(size(sum(step.takes.bytes or 0 for step in found.steps)) + " written")
     return f"{', '.join(parts)}\n{', '.join(total)}"
 
@@ -155,6 +171,7 @@ def as_json(found: Planned) -> dict[str, Any]:
         "beside": found.beside,
         "seconds": found.seconds,
         "jobs": found.jobs,
+        "refused": list(found.refused),
     }
 
 
@@ -164,17 +181,25 @@ def main(arguments: Sequence[str]) -> int:
         prog="hornbook plan",
         description="What `hornbook run` would do, and why: + runs, = is restored from DVC's run "
         "cache, ? runs if what it reads turns out to be other bytes. Time, dollars and bytes are "
-        "those of the newest run here. Nothing is made or changed.",
+        "those of the newest run here, scaled where a stage will do more or less. Nothing is made "
+        "or changed.",
         epilog="examples: hornbook plan; hornbook plan web.filter.threshold=3; "
-        "hornbook plan --stage train@phi-1_5 train.lr=0.004",
+        "hornbook plan --stage train@phi-1_5 train.optim.lr=0.004; hornbook plan scale=paper "
+        "teacher=openai --device H100-80G",
     )
     parser.add_argument("overrides", nargs="*", help="Hydra overrides: web.filter.threshold=4")
     parser.add_argument(
         "--stage", action="append", default=[], help="only this stage or family, and what it reads"
     )
+    parser.add_argument(
+        "--device",
+        metavar="NAME",
+        help=f"what trains where conf asks for a GPU on which nothing ran here (default: {GPU}, "
+        "the paper's); `hornbook train plan --help` names them",
+    )
     parser.add_argument("--json", action="store_true", help="machine-readable")
     options = parser.parse_args(list(arguments))
-    found = plan(Path.cwd(), options.overrides, options.stage)
+    found = plan(Path.cwd(), options.overrides, options.stage, options.device)
     if options.json:
         print(json_text(as_json(found)))  # noqa: T201
         return 0

@@ -17,9 +17,10 @@ from pathlib import Path
 from hornbook.composed import composed_anew
 from hornbook.errors import ConfigError, HornbookError, StageError
 from hornbook.lineage import compared, further_seeds
-from hornbook.lineage.forecast import Step, duration, forecast, measured, wall_seconds
+from hornbook.lineage.forecast import Step, duration, forecast, wall_seconds
 from hornbook.lineage.inputs import pull_inputs, require_sources
 from hornbook.lineage.manifest import Graph, load_graph, load_lock
+from hornbook.lineage.past import measured
 from hornbook.lineage.processes import sigterm_as_interrupt
 from hornbook.lineage.repro import BACK, Outcome, Repro, remedy, restore
 from hornbook.lineage.workspace import Hasher, Reason, stale_stages
