@@ -221,6 +221,7 @@ def test_an_empty_plan_says_so_and_units_are_for_people():
     ]
     restored = Takes(0.1, None, None, None, 102_000, "its run here")
     planned = Planned([Step("toxigen_plots", "restore", (), (), restored)], [], 7, {}, 2, 0.1)
-    assert lines(planned)[-1].endswith("\nunder 1 s on the clock, 2 side by side, 102 kB written")
+    assert lines(planned)[-1] == "under 1 s on the clock, 2 side by side, 102 kB written"
+    assert all("\n" not in line for line in lines(planned))
     assert [duration(s) for s in (0.2, 40, 600, 9000)] == ["under 1 s", "40 s", "10 min", "2.5 h"]
     assert [size(n) for n in (3, 4_560, 7.8e9)] == ["3 B", "4.56 kB", "7.8 GB"]

@@ -87,7 +87,7 @@ def lines(found: Planned) -> list[str]:
     if not found.steps:
         told.append(f"all {found.stages} stages are up to date: nothing would run")
     else:
-        told += ["", _summary(found), *found.refused]
+        told += ["", *_summary(found), *found.refused]
     if found.again:
         told.append(f"as recorded again, once that is back: {_some(found.again)}")
     if found.beside:
@@ -130,7 +130,7 @@ def _gpu_hours(hours: float) -> str:
     return f"{hours:,.0f} GPU-hours" if hours >= 10 else f"{hours:.2g} GPU-hours"
 
 
-def _summary(found: Planned) -> str:
+def _summary(found: Planned) -> list[str]:
     counts = {action: sum(step.action == action for step in found.steps) for action in SIGNS}
     run, may, restore = counts["run"], counts["may run"], counts["restore"]
     parts = [f"{run} to run"]
@@ -149,7 +149,7 @@ def _summary(found: Planned) -> str:
     cost = sum(step.takes.cost_usd or 0 for step in found.steps)
     total += [f"up to ${cost:,.2f}"] if cost else []
     total.append(size(sum(step.takes.bytes or 0 for step in found.steps)) + " written")
-    return f"{', '.join(parts)}\n{', '.join(total)}"
+    return [", ".join(parts), ", ".join(total)]
 
 
 def as_json(found: Planned) -> dict[str, Any]:
