@@ -17,8 +17,9 @@ from hornbook.experiment.points import points
 from hornbook.experiment.records import describe, listing, record
 from hornbook.experiment.schedule import Schedule
 from hornbook.experiment.shared import side_by_side, work
-from hornbook.experiment.workspace import inside, workspace
-from hornbook.lineage.leftovers import WORKSPACES
+from hornbook.experiment.snapshot import snapshot
+from hornbook.experiment.workspace import workspace
+from hornbook.lineage.leftovers import WORKSPACES, inside
 
 ROOT = Path(__file__).resolve().parents[2]
 DRIVER = """
@@ -137,7 +138,7 @@ def test_a_begun_stage_of_a_failed_run_is_there_for_the_next(lab):
     (point,) = points(lab.root, "deep", ["right.level=2"])
 
     def fail():
-        with workspace(lab.root, point) as one:
+        with workspace(lab.root, point, snapshot(lab.root)) as one:
             (one.folder / ".hornbook" / "pending" / "train-abc").mkdir(parents=True)
             raise KeyboardInterrupt
 
@@ -145,11 +146,11 @@ def test_a_begun_stage_of_a_failed_run_is_there_for_the_next(lab):
         fail()
     (folder,) = (one for one in (lab.root / WORKSPACES).iterdir() if one.is_dir())
     assert [one.name for one in folder.rglob("*")] == [".hornbook", "pending", "train-abc"]
-    with workspace(lab.root, point) as one:
+    with workspace(lab.root, point, snapshot(lab.root)) as one:
         assert (one.folder / ".hornbook" / "pending" / "train-abc").is_dir()
         with (
-            pytest.raises(ConfigError, match="deep is being run by another process"),
-            workspace(lab.root, point),
+            pytest.raises(ConfigError, match="deep is being run by process "),
+            workspace(lab.root, point, snapshot(lab.root)),
         ):
             pass
     assert not folder.exists()
@@ -169,7 +170,7 @@ def test_a_gpu_is_given_to_one_at_a_time_and_shared_stages_are_waited_for(lab):
     works = work(lab.root, points(lab.root, "deep", ["right.level=2,3,4"]), [])
     for place, name, value in ((0, "is_on_gpu", True), (1, "is_on_gpu", True), (2, "after", [0])):
         object.__setattr__(works[place], name, value)
-    plan = Schedule(lab.root, works, [], 3, None, print)
+    plan = Schedule(lab.root, snapshot(lab.root), works, [], 3, None, print)
     plan._shared = {place: threading.Event() for place in range(3)}
     assert plan._ready([0, 1, 2]) == [0]
     plan._shared[0].set()

@@ -9,9 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
-from hornbook.errors import StageError
-from hornbook.lineage.leftovers import WORKSPACES
+from hornbook.errors import ConfigError, StageError
+from hornbook.lineage.holding import held
+from hornbook.lineage.leftovers import WORKSPACES, held_file, remove_workspace
+from hornbook.lineage.processes import git_says
 
+_CLONE = "tmp-clone-"
 _OTHER_CHECKOUT = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"}
 _CREDENTIALS = re.compile(r"://[^/@\s]+@")
 
@@ -29,6 +32,8 @@ def git(root: Path, *arguments: str, text: str | None = None) -> str:
         input=text,
         capture_output=True,
         text=True,
+        encoding="utf-8",
+        errors="surrogateescape",  # a diff has the bytes of its files, whatever their encoding
         check=False,
     )
     if done.returncode:
@@ -49,17 +54,41 @@ def git_environment(environment: Mapping[str, str] = os.environ) -> dict[str, st
     return {name: value for name, value in environment.items() if name not in _OTHER_CHECKOUT}
 
 
+def head(root: Path) -> str:
+    """The commit that is checked out.
+
+    Raises:
+        ConfigError: There is none yet.
+    """
+    found = git_says(root, "rev-parse", "--quiet", "--verify", "HEAD^{commit}")
+    if not found:
+        raise ConfigError(
+            "the repository has no commit yet, at which an experiment could begin: "
+            "git add -A && git commit -m 'the first state'"
+        )
+    return found
+
+
+def clone(root: Path, folder: Path, revision: str) -> None:
+    """A clone with the files of a revision, which shares the objects."""
+    git(root, "clone", "--quiet", "--shared", "--no-checkout", ".", str(folder))
+    git(folder, "checkout", "--quiet", "--detach", revision)
+
+
 @contextmanager
 def clone_at(root: Path, revision: str) -> Generator[Path]:
-    """A clone with the files of a revision, for as long as it is needed; it shares the objects."""
+    """A clone for as long as it is needed; what killed processes left of theirs goes as well."""
+    for left in (root / WORKSPACES).glob(f"{_CLONE}*"):
+        if left.is_dir():
+            remove_workspace(left)
     (root / WORKSPACES).mkdir(parents=True, exist_ok=True)
-    folder = Path(mkdtemp(prefix="tmp-clone-", dir=root / WORKSPACES))
-    try:
-        git(root, "clone", "--quiet", "--shared", "--no-checkout", ".", str(folder))
-        git(folder, "checkout", "--quiet", "--detach", revision)
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    folder = Path(mkdtemp(prefix=_CLONE, dir=root / WORKSPACES))
+    with held(held_file(folder)):
+        try:
+            clone(root, folder, revision)
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def identity(root: Path) -> Sequence[str]:

@@ -17,17 +17,18 @@ import yaml
 
 from hornbook.artifacts import write_text
 from hornbook.compose import compose, render, write_params
-from hornbook.errors import ArtifactError, ConfigError, HornbookError
-from hornbook.experiment.git import clone_at, git, identity
+from hornbook.errors import ArtifactError, ConfigError, HornbookError, StageError
+from hornbook.experiment.git import clone_at, git, head, identity
 from hornbook.experiment.points import parse
 from hornbook.experiment.records import Record, changed, known_experiment, shown
+from hornbook.lineage.holding import tree_alone
+from hornbook.lineage.leftovers import stages_running
 from hornbook.lineage.manifest import load_lock
-from hornbook.lineage.processes import dvc_environment
+from hornbook.lineage.processes import dvc_environment, git_says
 from hornbook.lineage.workspace import Hasher
 
 GROUP = "experiment"
 CHOSEN = re.compile(rf"^(\s*-\s*{GROUP}:\s*)([^\s#]+)", re.MULTILINE)
-_PROMOTED = "refs/hornbook/promoted"
 
 
 def promote(root: Path, name: str, branch: str | None = None) -> list[str]:
@@ -39,9 +40,24 @@ def promote(root: Path, name: str, branch: str | None = None) -> list[str]:
         ConfigError: The experiment is unknown, began at another commit, or its overrides cannot
             stand in a file; the work tree has changes; or the branch exists.
         ArtifactError: An artifact of the work tree is not what `dvc.lock` records.
+        StageError: A run works on this checkout.
     """
     one = known_experiment(root, name)
-    overrides = _require_promotable(root, one, branch)
+    if branch is not None:
+        return _promote(root, one, branch)
+    with tree_alone(root, f"promote to a branch: --branch {name}"):
+        if running := stages_running(root):
+            raise StageError(
+                f"{', '.join(running)} works on this checkout, and would find other code and "
+                f"values at its end; wait until it ends, or promote to a branch: --branch {name}"
+            )
+        if _is_promoted(root, one):
+            return _arrive(root, f"HEAD is {name} already")
+        return _promote(root, one, None)
+
+
+def _promote(root: Path, one: Record, branch: str | None) -> list[str]:
+    overrides, name = _require_promotable(root, one, branch), one.name
     with clone_at(root, one.baseline) as clone:
         git(clone, "checkout", "--quiet", one.revision, "--", ".")
         _write_conf(clone, name, overrides)
@@ -50,21 +66,28 @@ def promote(root: Path, name: str, branch: str | None = None) -> list[str]:
         message = f"experiment {name}: {' '.join(overrides)}\n"
         git(clone, *identity(root), "commit", "--quiet", "--no-verify", "-F", "-", text=message)
         revision = git(clone, "rev-parse", "HEAD").strip()
-        git(
-            root, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head",
-            str(clone), f"+HEAD:{_PROMOTED}",
-        )  # fmt: skip
-    try:
-        if branch is not None:
-            git(root, "branch", "--no-track", branch, revision)
-            return [f"branch {branch} is {revision[:10]}: {_files(name)}"]
-        git(root, "merge", "--quiet", "--ff-only", revision)
-    finally:
-        git(root, "update-ref", "-d", _PROMOTED)
+        # under no reference, which would be left where this is killed
+        git(root, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", str(clone), "HEAD")
+    if branch is not None:
+        git(root, "branch", "--no-track", branch, revision)
+        return [f"branch {branch} is {revision[:10]}: {_files(name)}"]
+    git(root, "merge", "--quiet", "--ff-only", revision)
+    return _arrive(root, f"HEAD is {revision[:10]}: {_files(name)}")
+
+
+def _is_promoted(root: Path, one: Record) -> bool:
+    """Whether HEAD is the experiment's promotion, of which the end may have been cut off."""
+    subject = git_says(root, "log", "-1", "--format=%P %s")
+    overrides = " ".join(one.overrides or ())
+    return subject == f"{one.baseline} experiment {one.name}: {overrides}".rstrip()
+
+
+def _arrive(root: Path, told: str) -> list[str]:
+    """Bring the work tree to the promotion that HEAD is."""
     write_params(root)
     name_models(root)
     return [
-        f"HEAD is {revision[:10]}: {_files(name)}",
+        told,
         *_check_out(root),
         "take it back: git revert HEAD && dvc checkout",
     ]
@@ -92,11 +115,11 @@ def _require_promotable(root: Path, one: Record, branch: str | None) -> list[str
             f"experiment {one.name} was made by dvc itself and does not say by which overrides, "
             f"which conf/ would need; make it again (its stages are cached): {again}"
         )
-    head = git(root, "rev-parse", "HEAD").strip()
-    if one.baseline != head:
+    here = head(root)
+    if one.baseline != here:
         given = " ".join(one.overrides)
         raise ConfigError(
-            f"experiment {one.name} began at {one.baseline[:10]}, and HEAD is {head[:10]}; run it "
+            f"experiment {one.name} began at {one.baseline[:10]}, and HEAD is {here[:10]}; run it "
             f"at HEAD, where unchanged stages cost nothing: hornbook experiment run {one.name} "
             f"{given}"
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hornbook.errors import HornbookError
 from hornbook.experiment.shared import Work
+from hornbook.experiment.snapshot import Snapshot
 from hornbook.experiment.workspace import Workspace, workspace
 from hornbook.lineage.processes import sigterm_as_interrupt
 from hornbook.runtime import Runtime
@@ -32,6 +33,7 @@ class Schedule:
     """Runs the points of a sweep; `side` of them at once, on the processes of one machine."""
 
     root: Path
+    tree: Snapshot
     works: Sequence[Work]
     targets: Sequence[str]
     side: int
@@ -97,7 +99,7 @@ class Schedule:
         def say(line: str) -> None:
             self.say(one.point.name, line)
 
-        with workspace(self.root, one.point) as found:
+        with workspace(self.root, one.point, self.tree) as found:
             self._running[place] = found
             if one.first:
                 # the others wait for it, so it may use the whole machine

@@ -11,7 +11,9 @@ from hornbook.experiment.records import Record, shown, unmade
 from hornbook.experiment.records import changed as changed_values
 from hornbook.experiment.schedule import Ended, Schedule, printer
 from hornbook.experiment.shared import Work, side_by_side, work
+from hornbook.experiment.snapshot import snapshot
 from hornbook.lineage.forecast import duration, own_cores
+from hornbook.lineage.holding import using_tree
 from hornbook.lineage.inputs import pull_inputs
 from hornbook.lineage.manifest import load_graph, parse_yaml
 from hornbook.lineage.run import select
@@ -35,21 +37,22 @@ def run(
         ConfigError: The name or the overrides are not valid, or change nothing.
         StageError: At least one experiment failed; the others have run.
     """
-    found = points(root, name, overrides)
-    is_sweep = len(found) > 1
-    todo, there = _missing(root, found, targets, is_sweep=is_sweep, tell=tell)
-    if not todo:
-        if is_sweep and there:
-            tell("nothing to run")
-            return there
-        raise ConfigError(f"{' '.join(overrides) or 'no overrides'}: nothing differs from HEAD")
-    pull_inputs(root)
-    works, runtime = work(root, todo, targets), load_runtime(root)
+    with using_tree(root, tell):
+        tree, found = snapshot(root), points(root, name, overrides)
+        is_sweep = len(found) > 1
+        todo, there = _missing(root, found, targets, is_sweep=is_sweep, tell=tell)
+        if not todo:
+            if is_sweep and there:
+                tell("nothing to run")
+                return there
+            raise ConfigError(f"{' '.join(overrides) or 'no overrides'}: nothing differs from HEAD")
+        pull_inputs(root)
+        works, runtime = work(root, todo, targets), load_runtime(root)
     side = side_by_side(works, jobs, runtime.jobs)
     for line in plan_lines(works, side):
         tell(line)
     say = printer([one.point.name for one in works])
-    ended = Schedule(root, works, targets, side, runtime, say).run()
+    ended = Schedule(root, tree, works, targets, side, runtime, say).run()
     if is_sweep:
         for line in summary(root, ended):
             tell(line)

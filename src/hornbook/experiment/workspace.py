@@ -6,7 +6,6 @@ made here: a clone that shares git's objects and DVC's cache, in which DVC runs 
 experiment is a commit under the references that DVC keeps experiments in.
 """
 
-import fcntl
 import json
 import os
 import shutil
@@ -14,54 +13,51 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hornbook.artifacts import write_text
+from hornbook.artifacts import write_bytes, write_text
 from hornbook.compose import render
 from hornbook.composed import settle
 from hornbook.errors import ConfigError, StageError
-from hornbook.experiment.git import forget, git, git_environment, identity, reference
+from hornbook.experiment.git import clone, forget, git, git_environment, identity, reference
 from hornbook.experiment.points import Point
+from hornbook.experiment.snapshot import Snapshot
 from hornbook.lineage.cache import cache_folder, cache_option
+from hornbook.lineage.holding import held, holders, using_cache
 from hornbook.lineage.inputs import DATA
-from hornbook.lineage.leftovers import WORKSPACES
-from hornbook.lineage.manifest import parse_yaml
-from hornbook.lineage.processes import dvc_environment
+from hornbook.lineage.leftovers import PENDING, WORKSPACES, held_file, inside
+from hornbook.lineage.processes import ENDS_WITH, dvc_environment
 from hornbook.lineage.workspace import Hasher
 from hornbook.runtime import load_runtime
 
-PENDING = Path(".hornbook", "pending")  # what an interrupted stage goes on from
-LOCAL = Path("conf", "runtime", "local.yaml")
 OVERRIDES = "Overrides: "  # begins the line of a commit's message that has them as JSON
+# variables that name a folder; hydra's ${oc.env:...} in conf/ reads the first
+FOLDERS = ("HORNBOOK_SHARED_DATA",)
 TAIL = 12  # lines of a failed run that its error repeats
 END_SECONDS = 15  # for a run to release DVC's locks, after its stages have ended
 
 
 @dataclass
 class Workspace:
-    """The checkout at `folder` of `root`, with the values of one experiment."""
+    """The checkout at `folder` of the work tree `tree`, with the values of one experiment."""
 
     root: Path
     folder: Path
     point: Point
-    baseline: str
+    tree: Snapshot
     process: "subprocess.Popen[str] | None" = field(default=None, init=False)
     is_ended: bool = field(default=False, init=False)
 
     def make(self) -> None:
-        """The work tree as it is, with uncommitted changes and its own `data/`, and the values."""
-        git(self.root, "clone", "--quiet", "--shared", "--no-checkout", ".", str(self.folder))
-        git(self.folder, "checkout", "--quiet", "--detach", self.baseline)
-        edits = git(self.root, "diff", "--binary", "--no-ext-diff", "HEAD")
-        if edits:
-            git(self.folder, "apply", "--whitespace=nowarn", "-", text=edits)
-        # the filter of dvc.lock may show git another record than the one of this machine (D-002)
-        for path in (Path("dvc.lock"), LOCAL):
-            if (self.root / path).exists():
-                shutil.copyfile(self.root / path, self.folder / path)
+        """The work tree as it was, with uncommitted changes and its own `data/`, and the values."""
+        clone(self.root, self.folder, self.tree.baseline)
+        if self.tree.edits:
+            git(self.folder, "apply", "--whitespace=nowarn", "-", text=self.tree.edits)
+        for path, content in self.tree.files.items():
+            write_bytes(self.folder / path, content)
         write_text(self.folder / "params.yaml", render(self.point.values))
         settle(self.folder)
         self._share_cache()
@@ -76,13 +72,16 @@ class Workspace:
 
     def _take_data(self) -> None:
         """Inputs that are not what `data.dvc` records are the experiment's too."""
-        if not (self.root / DATA).exists() or not (self.root / "data").exists():
+        if self.tree.data is None:
             return
-        recorded = parse_yaml((self.root / DATA).read_text("utf-8"))["outs"][0]["md5"]
-        if Hasher(self.root).hash("data") != recorded:
-            shutil.rmtree(self.folder / "data", ignore_errors=True)
-            shutil.copytree(self.root / "data", self.folder / "data")
-            self._dvc("commit", "--quiet", "--force", DATA)
+        if Hasher(self.root).hash("data") != self.tree.data:
+            raise ConfigError(
+                f"data/ was changed while the experiments ran, and {self.point.name} would read "
+                f"other inputs than those before it; run the same command again"
+            )
+        shutil.rmtree(self.folder / "data", ignore_errors=True)
+        shutil.copytree(self.root / "data", self.folder / "data")
+        self._dvc("commit", "--quiet", "--force", DATA)
 
     def _dvc(self, *arguments: str) -> None:
         done = subprocess.run(
@@ -105,6 +104,7 @@ class Workspace:
             "DVC_ROOT": str(self.root.resolve()),
             "DVC_SITE_CACHE_DIR": str((self.folder / ".dvc" / "tmp" / "site").resolve()),
             "PYTHONPATH": os.pathsep.join(paths),
+            **absolute(self.root, os.environ),
         }
 
     def run(
@@ -118,7 +118,7 @@ class Workspace:
         Raises:
             StageError: A stage failed; the last lines are in the message.
         """
-        environment = self._environment()
+        environment = {**self._environment(), ENDS_WITH: str(os.getpid())}
         if workers is not None:
             environment["HORNBOOK_WORKERS"] = str(workers)
         if self.is_ended:
@@ -153,9 +153,7 @@ class Workspace:
                 self.process.send_signal(signal.SIGINT)
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(timeout=load_runtime(self.root).stop_seconds + END_SECONDS)
-        for process in inside(self.folder):
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
+        end_inside(self.folder, 0.0)
 
     def publish(self) -> str:
         """The revision of the experiment, which has taken its name."""
@@ -167,7 +165,7 @@ class Workspace:
         message += f"{OVERRIDES}{json.dumps(given)}\n"
         commit = ("commit", "--quiet", "--no-verify", "--allow-empty", "-F", "-")
         git(self.folder, *identity(self.root), *commit, text=message)
-        ref = reference(self.baseline, self.point.name)
+        ref = reference(self.tree.baseline, self.point.name)
         git(
             self.root, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head",
             str(self.folder), f"+HEAD:{ref}",
@@ -176,41 +174,35 @@ class Workspace:
         return git(self.root, "rev-parse", ref).strip()
 
 
-def inside(folder: Path) -> list[int]:
-    """The processes that work in a folder."""
-    own, found = folder.resolve(), list[int]()
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            place = (process / "cwd").readlink()
-            if place == own or own in place.parents:
-                found.append(int(process.name))
-    return sorted(found)
+def absolute(root: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables that name a folder from the user's shell, as they mean it in another folder."""
+    return {
+        name: str((root / environment[name]).resolve())
+        for name in FOLDERS
+        if environment.get(name) and not Path(environment[name]).is_absolute()
+    }
 
 
 @contextmanager
-def workspace(root: Path, point: Point) -> Generator[Workspace]:
+def workspace(root: Path, point: Point, tree: Snapshot) -> Generator[Workspace]:
     """A workspace that goes when it is done with.
 
     Of one whose run failed or was cut off the begun stages stay, where the next run of the name
-    goes on and `hornbook gc` sees them.
+    goes on and `hornbook gc` sees them. What a killed run has left is ended and removed first.
 
     Raises:
         ConfigError: Another process runs an experiment of this name.
     """
-    parent = root / WORKSPACES
-    parent.mkdir(parents=True, exist_ok=True)
-    folder = parent / f"tmp-{point.name}"
-    baseline = git(root, "rev-parse", "HEAD").strip()
-    with (parent / f"{point.name}.held").open("a") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+    folder = root / WORKSPACES / f"tmp-{point.name}"
+    with held(held_file(folder)) as is_ours, using_cache(root):
+        if not is_ours:
             raise ConfigError(
-                f"experiment {point.name} is being run by another process; wait for it, or give "
-                f"this one another name"
-            ) from error
+                f"experiment {point.name} is being run by {holders(held_file(folder))}; wait for "
+                f"it, or give this one another name"
+            )
+        one = Workspace(root, folder, point, tree)
+        end_inside(folder, load_runtime(root).stop_seconds)
         begun = _empty(folder)
-        one = Workspace(root, folder, point, baseline)
         try:
             one.make()
             if begun is not None:
@@ -225,6 +217,19 @@ def workspace(root: Path, point: Point) -> Generator[Workspace]:
                 begun.rename(folder / PENDING)
             raise
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def end_inside(folder: Path, seconds: float) -> None:
+    """End what works in a folder although who started it is gone; by force after `seconds`."""
+    for process in inside(folder):
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGINT)
+    until = time.monotonic() + seconds
+    while inside(folder) and time.monotonic() < until:
+        time.sleep(0.1)
+    for process in inside(folder):
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
 
 
 def _empty(folder: Path) -> Path | None:

@@ -19,7 +19,16 @@ import yaml
 from hornbook.artifacts import write_text
 from hornbook.composed import composed_anew
 from hornbook.errors import ArtifactError, ConfigError, StageError
-from hornbook.lineage.manifest import LockEntry, git_show, load_graph, load_lock, parse_yaml
+from hornbook.lineage.holding import using_cache, using_tree
+from hornbook.lineage.manifest import (
+    Graph,
+    LockEntry,
+    Stage,
+    git_show,
+    load_graph,
+    load_lock,
+    parse_yaml,
+)
 from hornbook.lineage.processes import dvc_environment, git_says
 from hornbook.lineage.reading import refused
 from hornbook.lineage.repro import is_chatter
@@ -88,31 +97,44 @@ def adopt(root: Path, names: Iterable[str], reason: str) -> dict[str, list[Reaso
                 f"{name}: {stage.out} is missing, so there is nothing to adopt; the recorded one "
                 f"comes back by dvc checkout {stage.out}, another one by hornbook run {name}"
             )
+        # the reason first: killed in between, it is one for nothing; the other way round, an
+        # artifact would be recorded without it
+        _write(root, name, _expected(graph, stage, hasher), reasons, reason)
         _commit(root, name)
+        made = load_lock(root)[name]
+        if name not in adopted(root, {name: made}):
+            _write(root, name, made, reasons, reason)
         done[name] = reasons
-        _write(root, name, reasons, reason)
     return done
+
+
+def _expected(graph: Graph, stage: Stage, hasher: Hasher) -> LockEntry:
+    """What DVC will record."""
+    deps = {path: hasher.hash(path) for path in stage.deps}
+    return LockEntry(
+        stage.cmd, deps, graph.param_values(stage), {stage.out: hasher.hash(stage.out)}
+    )
 
 
 def _commit(root: Path, name: str) -> None:
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "commit", "--force", name]
-    ended = subprocess.run(
-        command, cwd=root, env=dvc_environment(), capture_output=True, text=True, check=False
-    )
+    with using_cache(root):
+        ended = subprocess.run(
+            command, cwd=root, env=dvc_environment(), capture_output=True, text=True, check=False
+        )
     if ended.returncode:
         lines = [line for line in ended.stderr.splitlines() if not is_chatter(line)]
         raise StageError(f"{name} was not adopted: {' '.join(lines)[-500:]}")
 
 
-def _write(root: Path, name: str, reasons: Sequence[Reason], reason: str) -> None:
-    lock = load_lock(root)
-    entries = adopted(root, lock)  # those that no longer count go
+def _write(root: Path, name: str, entry: LockEntry, reasons: Sequence[Reason], reason: str) -> None:
+    entries = adopted(root, load_lock(root))  # those that no longer count go
     entries[name] = {
-        "artifact": lock[name].out_hash,
+        "artifact": entry.out_hash,
         "by": _author(root),
         "differed": [str(one) for one in reasons],
         "reason": reason,
-        "record": _record(lock[name]),
+        "record": _record(entry),
     }
     text = yaml.safe_dump(entries, sort_keys=True, allow_unicode=True, width=100)
     write_text(root / FILE, HEAD + text)
@@ -147,6 +169,11 @@ def main(arguments: Sequence[str]) -> int:
         raise ConfigError("an adoption needs its --reason: it stands beside every table made of it")
     if bool(options.stages) == options.all:
         raise ConfigError("name the stages to adopt, or say --all; hornbook status lists them")
+    with using_tree(root, print):
+        return _adopt(root, options)
+
+
+def _adopt(root: Path, options: argparse.Namespace) -> int:
     if anew := composed_anew(root):
         print(anew)  # noqa: T201
     graph, hasher = load_graph(root), Hasher(root)

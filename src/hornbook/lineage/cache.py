@@ -1,5 +1,6 @@
 """DVC's cache, read without checking anything out: files of recorded artifacts, past runs."""
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,8 +12,12 @@ from typing import Any
 
 from yaml import YAMLError
 
+from hornbook.artifacts import write_text
 from hornbook.lineage.manifest import LockEntry, Stage, parse_entry
+from hornbook.lineage.processes import git_says
 from hornbook.lineage.workspace import flatten
+
+USERS = "hornbook.users"  # a file for each checkout, in a cache that is not inside of it
 
 
 def cache_folder(root: Path) -> Path:
@@ -32,6 +37,41 @@ def cache_option(root: Path, name: str) -> str | None:
         except (BrokenConfig, UnicodeDecodeError):
             continue  # DVC says what is wrong with it
     return None
+
+
+def is_own_cache(root: Path) -> bool:
+    """Whether the cache of a checkout is inside of it."""
+    return cache_folder(root).resolve() == (root / ".dvc" / "cache").resolve()
+
+
+def note_user(root: Path) -> None:
+    """Say in a cache that is elsewhere that this checkout uses it, so that `hornbook gc` sees it.
+
+    Not of a workspace of an experiment, which ends before anything is freed.
+    """
+    if is_own_cache(root) or "DVC_ROOT" in os.environ:
+        return
+    place = str(root.resolve())
+    file = cache_folder(root) / USERS / hashlib.sha256(place.encode()).hexdigest()[:16]
+    if not file.exists():
+        with suppress(OSError):
+            write_text(file, place)
+
+
+def users(root: Path) -> list[Path]:
+    """Other checkouts that are known to use the cache: work trees of git, and who said so."""
+    folder = cache_folder(root).resolve()
+    listed = git_says(root, "worktree", "list", "--porcelain").splitlines()
+    places = [line.removeprefix("worktree ") for line in listed if line.startswith("worktree ")]
+    places += [_text(file) for file in sorted((folder / USERS).glob("[0-9a-f]*"))]
+    found = dict.fromkeys(Path(place).resolve() for place in places if place)
+    return [
+        one
+        for one in found
+        if one != root.resolve()
+        and (one / ".dvc").is_dir()
+        and cache_folder(one).resolve() == folder
+    ]
 
 
 def _dvc_folder(root: Path) -> Path:

@@ -83,6 +83,9 @@ def main(arguments: Sequence[str]) -> int:
         "examples: hornbook gc; hornbook gc --yes; hornbook gc --yes --checkout ../other",
     )
     parser.add_argument("--yes", action="store_true", help="free it")
+    parser.add_argument(
+        "--begun", action="store_true", help="also what interrupted experiments would go on from"
+    )
     parser.add_argument("--scores", action="store_true", help="also the store of items' scores")
     parser.add_argument(
         "--checkout",
@@ -96,7 +99,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(list(arguments))
     root = Path.cwd()
     require_checkout(root)
-    found = leftovers(root, has_scores=options.scores)
+    found = leftovers(root, has_scores=options.scores, has_begun=options.begun)
     cache = unused(root, options.checkout)
     table = rows(cache, found)
     if options.json:

@@ -1,6 +1,5 @@
 """What interrupted and finished work has left in `.hornbook` and in DVC's temporary folder."""
 
-import fcntl
 import json
 import os
 import shutil
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from hornbook.errors import ConfigError
 from hornbook.lineage.clean_copy import COPIES
+from hornbook.lineage.holding import held, holders, is_held
 from hornbook.lineage.manifest import load_graph
 from hornbook.lineage.workspace import Hasher, identity
 from hornbook.stage import HELD
@@ -19,6 +19,7 @@ from hornbook.stage import HELD
 PENDING = Path(".hornbook", "pending")
 STORE = Path(".hornbook", "store")
 WORKSPACES = Path(".dvc", "tmp", "exps", "standalone")
+WORKSPACE = "experiment workspace"
 RWLOCK = Path(".dvc", "tmp", "rwlock")
 # an experiment that is being set up works elsewhere until its files are there
 SETUP_SECONDS = 600
@@ -35,11 +36,15 @@ class Leftover:
     reason: str
 
 
-def leftovers(root: Path, *, has_scores: bool) -> list[Leftover]:
-    """Everything that is kept beside artifacts; of the scores of items only with `has_scores`."""
+def leftovers(root: Path, *, has_scores: bool, has_begun: bool = False) -> list[Leftover]:
+    """Everything that is kept beside artifacts.
+
+    Scores of items can go with `has_scores`, what interrupted experiments would go on from with
+    `has_begun`.
+    """
     return [
         *_pending(root),
-        *_workspaces(root),
+        *_workspaces(root, has_begun=has_begun),
         *_copies(root),
         *_stores(root, has_scores=has_scores),
     ]
@@ -47,9 +52,23 @@ def leftovers(root: Path, *, has_scores: bool) -> list[Leftover]:
 
 def remove(one: Leftover) -> None:
     """Free a folder, unless somebody has begun to use it."""
-    if one.kind != "store" and _is_held(one.path):
-        return
-    shutil.rmtree(one.path, ignore_errors=True)
+    if one.kind == WORKSPACE:
+        remove_workspace(one.path)
+    elif one.kind == "store" or not is_held(one.path / HELD):
+        shutil.rmtree(one.path, ignore_errors=True)
+
+
+def remove_workspace(folder: Path) -> None:
+    """Remove a temporary checkout that nobody works in."""
+    with held(held_file(folder)) as is_ours:
+        if is_ours and _user(folder, is_ours=True) is None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def held_file(folder: Path) -> Path:
+    """What the process holds locked that works in a temporary checkout, beside it."""
+    name = folder.name.removeprefix("tmp-").removesuffix(".begun")
+    return folder.with_name(f"{name}.held")
 
 
 def _pending(root: Path) -> Iterator[Leftover]:
@@ -62,7 +81,7 @@ def _pending(root: Path) -> Iterator[Leftover]:
         name, _, digest = folder.name.rpartition("-")
         stage = graph.stages.get(name)
         is_free = False
-        if _is_held(folder):
+        if is_held(folder / HELD):
             reason = f"{name} runs"
         elif stage is None:
             is_free, reason = True, f"dvc.yaml has no {name} with these values"
@@ -77,11 +96,24 @@ def _pending(root: Path) -> Iterator[Leftover]:
     hasher.save()
 
 
-def _workspaces(root: Path) -> Iterator[Leftover]:
+def _workspaces(root: Path, *, has_begun: bool) -> Iterator[Leftover]:
     for folder in _workspace_folders(root):
-        user = _user(folder)
-        reason = f"an experiment runs in it ({user})" if user else "its experiment has ended"
-        yield Leftover("experiment workspace", folder, num_bytes(folder), user is None, reason)
+        user, is_free = _user(folder), False
+        if user:
+            reason = f"an experiment runs in it ({user})"
+        elif _has_begun(folder):
+            is_free = has_begun
+            name = folder.name.removeprefix("tmp-").removesuffix(".begun")
+            reason = f"the experiment {name}, run again, goes on from here: --begun frees it"
+        else:
+            is_free, reason = True, "its experiment has ended"
+        yield Leftover(WORKSPACE, folder, num_bytes(folder), is_free, reason)
+
+
+def _has_begun(folder: Path) -> bool:
+    """Whether a stage that was interrupted would go on from something in a temporary checkout."""
+    pending = folder if folder.name.endswith(".begun") else folder / PENDING
+    return any(file.is_file() and file.name != HELD for file in pending.rglob("*"))
 
 
 def _workspace_folders(root: Path) -> list[Path]:
@@ -92,9 +124,9 @@ def _workspace_folders(root: Path) -> list[Path]:
 
 def _copies(root: Path) -> Iterator[Leftover]:
     for folder in sorted((root / COPIES).glob("*")):
-        is_held = _is_held(folder)
-        reason = f"{folder.name} is being verified" if is_held else "its verification was cut off"
-        yield Leftover("clean copy", folder, num_bytes(folder), not is_held, reason)
+        is_used = is_held(folder / HELD)
+        reason = f"{folder.name} is being verified" if is_used else "its verification was cut off"
+        yield Leftover("clean copy", folder, num_bytes(folder), not is_used, reason)
 
 
 def _stores(root: Path, *, has_scores: bool) -> Iterator[Leftover]:
@@ -121,18 +153,6 @@ def num_bytes(folder: Path) -> int:
     return total
 
 
-def _is_held(folder: Path) -> bool:
-    """Whether a process has said that it works in a folder, and lives."""
-    try:
-        with (folder / HELD).open("a") as held:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return False
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-
-
 def stages_running(root: Path) -> list[str]:
     """Stages that DVC runs in a checkout now, as its lock file says."""
     try:
@@ -150,19 +170,30 @@ def experiments_running(root: Path) -> list[str]:
     return [user for folder in _workspace_folders(root) if (user := _user(folder)) is not None]
 
 
-def _user(folder: Path) -> str | None:
-    """Who works in a temporary workspace; None where nobody does."""
-    own = folder.resolve()
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            place = (process / "cwd").readlink()
-            if place == own or own in place.parents:
-                return f"process {process.name}"
+def _user(folder: Path, *, is_ours: bool = False) -> str | None:
+    """Who works in a temporary checkout; None where nobody does, or only the one who asks."""
+    if not is_ours and is_held(held_file(folder)):
+        return holders(held_file(folder))
+    if found := inside(folder):
+        return f"process {found[0]}"
+    if folder.name.startswith("tmp-"):
+        return None  # one of ours, which is held from the beginning
     with suppress(OSError):
         age = time.time() - folder.stat().st_mtime
         if age < SETUP_SECONDS:
             return f"made {age:.0f} s ago"
     return None
+
+
+def inside(folder: Path) -> list[int]:
+    """The processes that work in a folder."""
+    own, found = folder.resolve(), list[int]()
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            place = (process / "cwd").readlink()
+            if place == own or own in place.parents:
+                found.append(int(process.name))
+    return sorted(found)
 
 
 def require_checkout(root: Path) -> None:

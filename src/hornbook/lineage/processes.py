@@ -1,13 +1,17 @@
 """What the DVC processes that we start have in common."""
 
+import ctypes
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+
+ENDS_WITH = "HORNBOOK_ENDS_WITH"  # the process without which a run is of no use to anybody
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def dvc_environment() -> dict[str, str]:
@@ -48,3 +52,17 @@ def sigterm_as_interrupt() -> Generator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def end_with_starter() -> None:
+    """Be sent SIGTERM when the process that `HORNBOOK_ENDS_WITH` names is killed (Linux alone).
+
+    A run of an experiment that nobody waits for any more would never become an experiment.
+    """
+    starter = os.environ.pop(ENDS_WITH, "")
+    if not starter:
+        return
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != int(starter):
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import psutil
 
 from hornbook.errors import StageError
+from hornbook.lineage.holding import using_cache, using_tree
 from hornbook.lineage.manifest import load_graph
 from hornbook.lineage.processes import dvc_environment
 
@@ -91,9 +92,16 @@ class Repro:
         Raises:
             StageError: DVC or the stage failed; the stage's own message comes first.
         """
+        with using_tree(self.root, self._say), using_cache(self.root, self._say) as held:
+            return self._run(() if held is None else (held,))
+
+    def _say(self, line: str) -> None:
+        self.say(f"{self.stage} {line}")
+
+    def _run(self, held: Sequence[int]) -> Outcome:
         is_told = False
         while not self.is_stopped:
-            status, outcome, tail = self._once()
+            status, outcome, tail = self._once(held)
             if status == 0:
                 return outcome
             blocked = "\n".join(tail)
@@ -106,7 +114,7 @@ class Repro:
             time.sleep(LOOK_SECONDS)
         raise StageError(f"{self.stage} was stopped")
 
-    def _once(self) -> tuple[int, Outcome, list[str]]:
+    def _once(self, held: Sequence[int]) -> tuple[int, Outcome, list[str]]:
         outcome: Outcome = "executed"
         tail: list[str] = []
         self.process = subprocess.Popen(
@@ -118,6 +126,7 @@ class Repro:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # so that a cancel reaches the stage behind DVC as well
+            pass_fds=held,  # DVC goes on where we are killed, and the cache is in use as long
         )
         assert self.process.stdout is not None
         for raw in self.process.stdout:

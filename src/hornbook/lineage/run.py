@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,10 +19,11 @@ from hornbook.composed import composed_anew
 from hornbook.errors import ConfigError, HornbookError, StageError
 from hornbook.lineage import compared, further_seeds
 from hornbook.lineage.forecast import Step, duration, forecast, wall_seconds
+from hornbook.lineage.holding import using_tree
 from hornbook.lineage.inputs import pull_inputs, require_sources
 from hornbook.lineage.manifest import Graph, load_graph, load_lock
 from hornbook.lineage.past import measured
-from hornbook.lineage.processes import sigterm_as_interrupt
+from hornbook.lineage.processes import end_with_starter, sigterm_as_interrupt
 from hornbook.lineage.repro import BACK, Outcome, Repro, remedy, restore
 from hornbook.lineage.workspace import Hasher, Reason, stale_stages
 from hornbook.runtime import load_runtime
@@ -113,12 +115,17 @@ def _stop(
     root: Path, graph: Graph, repros: Mapping[str, Repro], say: Callable[[str], None]
 ) -> None:
     """End what still runs, and put back what it was about to replace."""
+
+    def tell(line: str) -> None:
+        with suppress(OSError):  # a terminal that is gone, a log on a full disk
+            say(line)
+
     seconds = load_runtime(root).stop_seconds
     alive = {name: one for name, one in repros.items() if one.is_alive()}
     for one in repros.values():
         one.interrupt()
     if alive:
-        say(
+        tell(
             f"stopping {', '.join(alive)}, at most {seconds:g} s: a training would write its "
             f"checkpoint first; Ctrl-C again ends it at once"
         )
@@ -129,7 +136,7 @@ def _stop(
         except KeyboardInterrupt:
             until = 0.0
         if restore(root, graph.stages[name].out):
-            say(f"{name}: stopped; {BACK}")
+            tell(f"{name}: stopped; {BACK}")
 
 
 def _ready(
@@ -182,7 +189,12 @@ def main(arguments: Sequence[str]) -> int:
         "--experiment", help="what MLflow calls it; hornbook experiment run gives its name"
     )
     options = parser.parse_args(list(arguments))
-    root = Path.cwd()
+    end_with_starter()
+    with using_tree(Path.cwd(), print):
+        return _run(Path.cwd(), options)
+
+
+def _run(root: Path, options: argparse.Namespace) -> int:
     if anew := composed_anew(root):
         print(anew)  # noqa: T201
     graph = load_graph(root)

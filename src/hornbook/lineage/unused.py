@@ -10,13 +10,14 @@ import logging
 import re
 import subprocess
 from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hornbook.errors import ConfigError, StageError
-from hornbook.lineage.cache import RunCache, cache_folder, cached_file
+from hornbook.lineage.cache import RunCache, cache_folder, cached_file, is_own_cache, users
+from hornbook.lineage.holding import cache_alone
 from hornbook.lineage.leftovers import experiments_running, stages_running
 
 PAGES = "artifacts/report"
@@ -69,7 +70,7 @@ def free(root: Path, checkouts: Sequence[Path] = ()) -> int:
     """
     from dvc_data.hashfile.gc import gc
 
-    with _collector(root, checkouts) as (repo, used):
+    with cache_alone(root), _collector(root, checkouts) as (repo, used):
         if reason := _kept_because(root, checkouts):
             raise StageError(f"DVC's cache was left as it is: {reason}")
         return sum(gc(odb, _infos(odb, used)) for _, odb in _stores(repo))
@@ -96,19 +97,31 @@ def _collector(root: Path, checkouts: Sequence[Path]) -> Generator[tuple[Any, se
     logging.getLogger("dvc").setLevel(logging.ERROR)
     used: set[str] = set()
     try:
-        for one in checkouts:
-            if one.resolve() == root.resolve():
-                continue
-            if not (one / ".dvc").is_dir():
-                raise ConfigError(f"--checkout {one}: this is no DVC checkout")
-            with Repo(str(one), _wait_for_lock=True) as other, lock_repo(other):
+        with ExitStack() as stack:  # nobody records anything anywhere until it is over
+            for one in others(root, checkouts):
+                other = stack.enter_context(Repo(str(one), _wait_for_lock=True))
+                stack.enter_context(lock_repo(other))
                 used |= _referred(other, one)
-        with Repo(str(root), _wait_for_lock=True) as repo, lock_repo(repo):
+            repo = stack.enter_context(Repo(str(root), _wait_for_lock=True))
+            stack.enter_context(lock_repo(repo))
             yield repo, used | _referred(repo, root) | _named_by_pages(root)
     except DvcException as error:
         raise StageError(
             f"DVC cannot say what of its cache is referred to, so nothing is freed: {error}"
         ) from error
+
+
+def others(root: Path, checkouts: Sequence[Path]) -> list[Path]:
+    """The checkouts on the same cache: those that are named, and those that are known.
+
+    Raises:
+        ConfigError: One that is named is no checkout.
+    """
+    for one in checkouts:
+        if not (one / ".dvc").is_dir():
+            raise ConfigError(f"--checkout {one}: this is no DVC checkout")
+    found = dict.fromkeys(one.resolve() for one in (*checkouts, *users(root)))
+    return [one for one in found if one != root.resolve()]
 
 
 def _referred(repo: Any, root: Path) -> set[str]:  # noqa: ANN401 - DVC has no types
@@ -165,13 +178,12 @@ def _makers(root: Path) -> dict[str, str]:
 
 def _kept_because(root: Path, checkouts: Sequence[Path]) -> str | None:
     """Why nothing of the cache goes now; None where it can."""
-    folder = cache_folder(root).resolve()
-    if folder != (root / ".dvc" / "cache").resolve() and not checkouts:
+    if not is_own_cache(root) and not checkouts:
         return (
-            f"the cache is at {folder}, where other checkouts may have theirs too; name each with "
-            f"--checkout PATH, or this one alone: --checkout ."
+            f"the cache is at {cache_folder(root).resolve()}, where other checkouts may have "
+            f"theirs too; name each with --checkout PATH, or this one alone: --checkout ."
         )
-    for one in (root, *checkouts):
+    for one in (root, *others(root, checkouts)):
         if running := [*stages_running(one), *experiments_running(one)]:
             return f"in use: {'; '.join(running[:3])}"
     return None
