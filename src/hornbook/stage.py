@@ -27,7 +27,7 @@ from hornbook.errors import ArtifactError, ConfigError
 from hornbook.gate import Gate, is_loaded
 from hornbook.lineage.manifest import Graph, LockEntry, Stage, load_graph, load_lock, lookup
 from hornbook.lineage.volume import place, work
-from hornbook.lineage.workspace import Hasher, compare, identity, require_fresh
+from hornbook.lineage.workspace import Hasher, compare, identity, marks, require_fresh
 from hornbook.measure.usage import Usage
 from hornbook.progress import Progress, Reporter
 from hornbook.runtime import Runtime, load_runtime
@@ -39,6 +39,7 @@ T = TypeVar("T")
 # in a clean copy of a checkout: its inputs are those of a record, whatever their producers are now
 CLEAN_COPY = Path(".hornbook", "clean-copy")
 SAMPLE = Path(".hornbook", "sample.json")  # in a clean copy of which only some shards are wanted
+SHOWN = 6  # files in a message
 HELD = "held"  # locked in a pending folder while a stage works there
 
 
@@ -293,6 +294,7 @@ def _make(root: Path, run: Run, stage: Stage, begun: LockEntry, several: ModuleT
     run.out.mkdir(parents=True)
     if several:
         several.tell("pending", str(run.pending.relative_to(root)))
+    before = marks(root, stage.deps)
     started, cpu = time.monotonic(), _cpu_seconds()
     usage = Usage()
     try:
@@ -301,6 +303,7 @@ def _make(root: Path, run: Run, stage: Stage, begun: LockEntry, several: ModuleT
     finally:
         run.measure(usage=usage.stop())
     _require_unchanged(root, stage, begun)
+    _require_in_place(root, run, sorted(_replaced(before, marks(root, stage.deps))))
     _record(root, run, seconds=time.monotonic() - started, cpu_seconds=_cpu_seconds() - cpu)
     _move(run.out, root / stage.out)
     shutil.rmtree(run.pending, ignore_errors=True)
@@ -335,6 +338,37 @@ def _require_unchanged(root: Path, stage: Stage, begun: LockEntry) -> None:
             + "\nput it back and run the same command, which goes on where this one was; or run it "
             "as things are now, which makes it again"
         )
+
+
+def _replaced(
+    before: Mapping[str, tuple[int, int, int]], now: Mapping[str, tuple[int, int, int]]
+) -> set[str]:
+    return {name for name in {*before, *now} if before.get(name) != now.get(name)}
+
+
+def _require_in_place(root: Path, run: Run, replaced: Sequence[str]) -> None:
+    """Refuse to finish where a file is what it was, but was another one in between.
+
+    What was begun is put aside, as it may be of the other one.
+
+    Raises:
+        ArtifactError: A file that the stage depends on was replaced.
+    """
+    if not replaced:
+        return
+    aside = run.pending.with_name(f"{run.pending.name}.replaced")
+    shutil.rmtree(aside, ignore_errors=True)
+    run.pending.rename(aside)
+    more = f" and {len(replaced) - SHOWN} more" if len(replaced) > SHOWN else ""
+    here = run.pending.relative_to(root)
+    raise ArtifactError(
+        f"{run.name}: while it ran, files that it depends on were replaced and are what they were "
+        f"again (a git switch there and back, or saved without a change): "
+        f"{', '.join(replaced[:SHOWN])}{more}. What was read in between may have been another "
+        f"content, so nothing was recorded; the same command makes it again, from its beginning. "
+        f"If the content was the same all the time, it goes on where this one was after: "
+        f"mv {here}.replaced {here}"
+    )
 
 
 def _function(stage: Stage) -> Callable[[Run], None]:

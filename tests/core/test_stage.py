@@ -11,6 +11,7 @@ import hornbook.stages
 from hornbook.artifacts import read_json
 from hornbook.config import STRICT, Expectation
 from hornbook.errors import ArtifactError, ConfigError, ExpectationError
+from hornbook.lineage.leftovers import leftovers
 from hornbook.stage import run_stage
 from tests.made_run import CONF, made_run
 
@@ -98,6 +99,48 @@ def test_what_changes_while_a_stage_runs_is_told_and_the_result_not_taken(work, 
         work(disturbed)
     assert (out / "value.txt").read_text() == "good"
     assert list((work.root / ".hornbook" / "pending").glob("*/journal"))
+
+
+@pytest.mark.parametrize("file", ["tool.py", "data/raw.txt"])
+def test_what_was_another_file_in_between_is_told_and_the_stage_begun_anew(work, file):
+    place = work.root / file
+
+    def switched(run):
+        (run.pending / "journal").write_text("half")
+        before = place.read_text()
+        place.unlink()
+        place.write_text("pass  # of another branch\n")
+        place.unlink()
+        place.write_text(before)
+        (run.out / "value.txt").write_text("of which code?")
+
+    def again(run):
+        assert not (run.pending / "journal").exists()
+        place.read_text()
+        (run.out / "value.txt").write_text("better")
+
+    with pytest.raises(ArtifactError, match=rf"replaced and are what they were again.*{file}\. "):
+        work(switched)
+    assert not (work.root / "artifacts" / "base").exists()
+    (aside,) = (work.root / ".hornbook" / "pending").glob("*.replaced/journal")
+    work.root.joinpath("tool.py").touch()
+    assert (work(again) / "value.txt").read_text() == "better"
+    assert aside.exists(), "who knows better can go on from it"
+    (row,) = leftovers(work.root, has_scores=False)
+    assert row.is_free
+
+
+def test_who_only_reads_and_git_status_stop_no_stage(work, toy):
+    toy.run("git", "add", "-A")
+    toy.run("git", "commit", "-q", "-m", "toy")
+
+    def looked_at(run):
+        toy.run("git", "status")
+        (work.root / "tool.py").read_text()
+        (work.root / "other").hardlink_to(work.root / "tool.py")
+        (run.out / "value.txt").write_text("good")
+
+    assert (work(looked_at) / "value.txt").read_text() == "good"
 
 
 def test_measurements_stay_out_of_the_artifact(work):
