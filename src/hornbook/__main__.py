@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from shutil import disk_usage
 from typing import NoReturn
 
 from hornbook.errors import HornbookError
@@ -64,6 +65,8 @@ ABOUT = {
     ),
     "train slurm": ("hornbook.train.slurm", "the batch script of a training on a cluster"),
 }
+
+LITTLE = 1 << 20  # bytes below which a disk counts as full
 
 USAGE = """usage: hornbook COMMAND ...        python -m hornbook STAGE [INSTANCE]
 
@@ -149,12 +152,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.errno != errno.ENOSPC:
             raise
         return _fail(
-            f"the disk is full ({error.filename or 'no file named'}); free some space and run the "
-            f"same command again: finished work is kept, unfinished stages resume",
+            f"the disk is full ({error.filename or _full()}); free some space (`hornbook gc` says "
+            f"what can go) and run the same command again: finished work is kept, unfinished "
+            f"stages resume",
             2,
         )
     except KeyboardInterrupt:
         return _fail("interrupted; the same command resumes where it stopped", 130)
+
+
+def _full() -> str:
+    """Which of the places that are written to has no room."""
+    from tempfile import gettempdir
+
+    from hornbook.lineage.cache import cache_folder
+
+    places = (Path.cwd(), cache_folder(Path.cwd()), Path(gettempdir()))
+    found = [one for one in places if one.exists() and disk_usage(one).free < LITTLE]
+    return " and ".join(map(str, dict.fromkeys(found))) or f"written from {Path.cwd()}"
 
 
 def _fail(message: str, status: int) -> int:

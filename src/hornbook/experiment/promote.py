@@ -21,7 +21,7 @@ from hornbook.errors import ArtifactError, ConfigError, HornbookError, StageErro
 from hornbook.experiment.git import clone_at, git, head, identity
 from hornbook.experiment.points import parse
 from hornbook.experiment.records import Record, changed, known_experiment, shown
-from hornbook.lineage.holding import tree_alone
+from hornbook.lineage.holding import require_room, tree_alone
 from hornbook.lineage.leftovers import stages_running
 from hornbook.lineage.manifest import load_lock
 from hornbook.lineage.processes import dvc_environment, git_says
@@ -43,6 +43,7 @@ def promote(root: Path, name: str, branch: str | None = None) -> list[str]:
         StageError: A run works on this checkout.
     """
     one = known_experiment(root, name)
+    require_room(root)
     if branch is not None:
         return _promote(root, one, branch)
     with tree_alone(root, f"promote to a branch: --branch {name}"):

@@ -25,11 +25,12 @@ from hornbook.errors import ConfigError, StageError
 from hornbook.experiment.git import clone, forget, git, git_environment, identity, reference
 from hornbook.experiment.points import Point
 from hornbook.experiment.snapshot import Snapshot
-from hornbook.lineage.cache import cache_folder, cache_option
+from hornbook.lineage.cache import cache_folder, cache_option, unkept
 from hornbook.lineage.holding import held, holders, using_cache
 from hornbook.lineage.inputs import DATA
 from hornbook.lineage.leftovers import PENDING, WORKSPACES, held_file, inside
 from hornbook.lineage.processes import ENDS_WITH, dvc_environment
+from hornbook.lineage.repro import keep
 from hornbook.lineage.workspace import Hasher
 from hornbook.runtime import load_runtime
 
@@ -82,6 +83,11 @@ class Workspace:
         shutil.rmtree(self.folder / "data", ignore_errors=True)
         shutil.copytree(self.root / "data", self.folder / "data")
         self._dvc("commit", "--quiet", "--force", DATA)
+
+    def keep(self) -> None:
+        """Put into the cache what an earlier run has made here and there was no room for."""
+        if stages := unkept(self.folder):
+            keep(self.folder, stages)
 
     def _dvc(self, *arguments: str) -> None:
         done = subprocess.run(
@@ -202,6 +208,7 @@ def workspace(root: Path, point: Point, tree: Snapshot) -> Generator[Workspace]:
             )
         one = Workspace(root, folder, point, tree)
         end_inside(folder, load_runtime(root).stop_seconds)
+        one.keep()
         begun = _empty(folder)
         try:
             one.make()
@@ -211,6 +218,8 @@ def workspace(root: Path, point: Point, tree: Snapshot) -> Generator[Workspace]:
             yield one
         except BaseException:
             one.end()
+            if unkept(folder):
+                raise  # it has the only copy of an artifact
             begun = _empty(folder)
             if begun is not None:
                 (folder / PENDING).parent.mkdir(parents=True)

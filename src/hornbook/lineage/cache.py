@@ -13,7 +13,8 @@ from typing import Any
 from yaml import YAMLError
 
 from hornbook.artifacts import write_text
-from hornbook.lineage.manifest import LockEntry, Stage, parse_entry
+from hornbook.errors import ConfigError
+from hornbook.lineage.manifest import LockEntry, Stage, load_lock, parse_entry
 from hornbook.lineage.processes import git_says
 from hornbook.lineage.workspace import flatten
 
@@ -183,6 +184,25 @@ def is_cached(root: Path, digest: str) -> bool:
         return all((objects / row["md5"][:2] / row["md5"][2:]).exists() for row in rows)
     except (OSError, ValueError, KeyError, TypeError):
         return False
+
+
+def unkept(root: Path, names: Iterable[str] | None = None) -> list[str]:
+    """Stages whose recorded artifact is on disk and not whole in the cache; a full disk does so.
+
+    DVC records a stage although it could not copy what it made.
+    """
+    try:
+        lock = load_lock(root)
+    except ConfigError:
+        return []
+    return [
+        name
+        for name in (lock if names is None else names)
+        if name in lock
+        and len(lock[name].outs) == 1
+        and (root / next(iter(lock[name].outs))).exists()
+        and not is_cached(root, lock[name].out_hash)
+    ]
 
 
 def _words(command: str) -> str:

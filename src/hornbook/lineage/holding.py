@@ -7,6 +7,7 @@ moving HEAD, takes it alone.
 
 import fcntl
 import os
+import shutil
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ from hornbook.lineage.cache import cache_folder, note_user
 
 CACHE = "hornbook.held"  # in the cache itself, as several checkouts may share one
 TREE = Path(".dvc", "tmp", "hornbook.held")
+LEAST_BYTES = 1 << 20
 LOOK_SECONDS = 0.5  # between two tries to take what another process holds
 _Say = Callable[[str], None]
 
@@ -37,6 +39,7 @@ def using_cache(root: Path, say: _Say = _silent) -> Generator[int | None]:
     """
     folder = cache_folder(root)
     require_writable(folder)
+    require_room(root, folder)
     note_user(root)
     with _shared(folder / CACHE, say, "frees what nothing refers to in the cache") as held:
         yield held
@@ -94,6 +97,22 @@ def require_writable(folder: Path) -> None:
                 f"DVC's cache cannot be written, and what is made could not be kept: {one} "
                 f"({_owner(one)}). Make it writable (of a shared one: dvc config cache.shared "
                 f"group), or use one of your own: dvc cache dir --local PATH"
+            )
+
+
+def require_room(*folders: Path) -> None:
+    """Refuse a full disk: on one without any room DVC waits for its own database for ever.
+
+    Raises:
+        StageError: A disk has less than `LEAST_BYTES` left.
+    """
+    for folder in folders:
+        there = next((one for one in (folder, *folder.parents) if one.exists()), folder)
+        free = shutil.disk_usage(there).free
+        if free < LEAST_BYTES:
+            raise StageError(
+                f"the disk of {there} is full ({free / 1e6:.1f} MB are free); free some space "
+                f"(`hornbook gc` says what can go) and run the same command again"
             )
 
 

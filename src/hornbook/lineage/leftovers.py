@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hornbook.errors import ConfigError
+from hornbook.lineage.cache import unkept
 from hornbook.lineage.clean_copy import COPIES
 from hornbook.lineage.holding import held, holders, is_held
 from hornbook.lineage.manifest import load_graph
@@ -101,7 +102,7 @@ def _workspaces(root: Path, *, has_begun: bool) -> Iterator[Leftover]:
         user, is_free = _user(folder), False
         if user:
             reason = f"an experiment runs in it ({user})"
-        elif _has_begun(folder):
+        elif _has_begun(folder) or unkept(folder):
             is_free = has_begun
             name = folder.name.removeprefix("tmp-").removesuffix(".begun")
             reason = f"the experiment {name}, run again, goes on from here: --begun frees it"

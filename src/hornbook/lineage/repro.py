@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,12 +16,15 @@ from typing import Any, Literal
 import psutil
 
 from hornbook.errors import StageError
+from hornbook.lineage.cache import cache_folder, unkept
 from hornbook.lineage.holding import using_cache, using_tree
 from hornbook.lineage.manifest import load_graph
 from hornbook.lineage.processes import dvc_environment
+from hornbook.report.statistics import size
 
 Outcome = Literal["executed", "unchanged", "run cache"]
 BLOCKED = re.compile(r"is busy, it is being blocked by|Unable to acquire lock")
+FULL = re.compile(r"No space left on device|(database or )?disk is full|disk I/O error")
 BACK = "its last good artifact is back in place"
 LOOK_SECONDS = 1.0  # between two tries to take what another process works on
 TAIL = 40  # lines of a stage that are kept for the message of its failure
@@ -93,7 +97,14 @@ class Repro:
             StageError: DVC or the stage failed; the stage's own message comes first.
         """
         with using_tree(self.root, self._say), using_cache(self.root, self._say) as held:
-            return self._run(() if held is None else (held,))
+            outcome = self._run(() if held is None else (held,))
+            if unkept(self.root, [self.stage]):
+                keep(self.root, [self.stage])
+            return outcome
+
+    @property
+    def _out(self) -> str:
+        return load_graph(self.root).stages[self.stage].out
 
     def _say(self, line: str) -> None:
         self.say(f"{self.stage} {line}")
@@ -105,6 +116,8 @@ class Repro:
             if status == 0:
                 return outcome
             blocked = "\n".join(tail)
+            if FULL.search(blocked) and f"done -> {self._out}" in blocked:
+                raise NotKeptError(unrecorded(self.stage, self._out))
             if not BLOCKED.search(blocked):
                 raise StageError(failure(self.root, self.stage, tail))
             _require_alive(self.root, self.stage, blocked)
@@ -167,6 +180,49 @@ class Repro:
                 os.killpg(self.process.pid, number)
             except ProcessLookupError:
                 return
+
+
+class NotKeptError(StageError):
+    """A stage has run and is recorded, but the cache could not take its artifact."""
+
+
+def unrecorded(stage: str, out: str) -> str:
+    """What to do where a stage has ended and DVC had no room to record it."""
+    return (
+        f"{stage} has ended, and the disk was full when DVC was to record it. What it made is in "
+        f"{out}, whole; running it again would make it anew. Free some space (`hornbook gc` says "
+        f"what can go) and keep it: hornbook adopt {stage} --reason 'the disk was full when it "
+        f"ended'"
+    )
+
+
+def keep(root: Path, stages: Sequence[str]) -> None:
+    """Put recorded artifacts into the cache that DVC could not copy there when they were made.
+
+    Raises:
+        NotKeptError: The cache cannot take them now either; they stay where they are.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "--wait-for-lock", "commit", *stages],
+        cwd=root,
+        env=dvc_environment(),
+        stdin=subprocess.DEVNULL,  # of an artifact that is another one it would ask
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if left := unkept(root, stages):
+        graph, folder = load_graph(root), cache_folder(root)
+        told = done.stderr.partition("Having any troubles?")[0]
+        lines = [line for line in told.splitlines() if not is_chatter(line)]
+        outs = ", ".join(graph.stages[name].out for name in left if name in graph.stages)
+        free = shutil.disk_usage(folder).free
+        raise NotKeptError(
+            f"{', '.join(left)} ran, but {outs} is not whole in DVC's cache at {folder}, where "
+            f"{size(free)} are free: {' '.join(lines)[:300]}\nit is the only copy: leave it where "
+            f"it is, free some space (`hornbook gc` says what can go) and run the same command "
+            f"again, which puts it into the cache and makes nothing anew"
+        )
 
 
 def _is_of_blocked(line: str) -> bool:

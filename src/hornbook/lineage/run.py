@@ -18,13 +18,14 @@ from pathlib import Path
 from hornbook.composed import composed_anew
 from hornbook.errors import ConfigError, HornbookError, StageError
 from hornbook.lineage import compared, further_seeds
+from hornbook.lineage.cache import unkept
 from hornbook.lineage.forecast import Step, duration, forecast, wall_seconds
-from hornbook.lineage.holding import using_tree
+from hornbook.lineage.holding import using_cache, using_tree
 from hornbook.lineage.inputs import pull_inputs, require_sources
 from hornbook.lineage.manifest import Graph, load_graph, load_lock
 from hornbook.lineage.past import measured
 from hornbook.lineage.processes import end_with_starter, sigterm_as_interrupt
-from hornbook.lineage.repro import BACK, Outcome, Repro, remedy, restore
+from hornbook.lineage.repro import BACK, NotKeptError, Outcome, Repro, keep, remedy, restore
 from hornbook.lineage.workspace import Hasher, Reason, stale_stages
 from hornbook.runtime import load_runtime
 
@@ -166,6 +167,9 @@ def _settle(
 ) -> None:
     try:
         result.done[name] = future.result()
+    except NotKeptError as error:
+        result.failed[name] = str(error)
+        say(f"{name}: ran, but is not in the cache")
     except StageError as error:
         back = restore(root, graph.stages[name].out)
         told = str(error)
@@ -203,6 +207,10 @@ def _run(root: Path, options: argparse.Namespace) -> int:
     hasher = Hasher(root)
     stale = stale_stages(graph, load_lock(root), hasher, names)
     hasher.save()
+    if left := unkept(root, [name for name in names if name not in stale]):
+        with using_cache(root, print):
+            keep(root, left)
+        print(f"in the cache now, as there was no room before: {', '.join(left)}")  # noqa: T201
     if not stale:
         print(f"all {len(names)} stages are up to date: nothing to do")  # noqa: T201
         return 0
