@@ -9,7 +9,7 @@ import pytest
 from hornbook.errors import ConfigError
 from hornbook.experiment import compare as module
 from hornbook.experiment.commands import main
-from hornbook.experiment.compare import as_csv, as_json, compare, lines
+from hornbook.experiment.compare import CellRow, as_csv, as_json, compare, lines
 from hornbook.experiment.records import Record
 from hornbook.lineage.cells import TableCell
 
@@ -113,3 +113,15 @@ def test_without_an_experiment_it_says_how_to_make_one(lab):
         main(["compare"])
     with pytest.raises(ConfigError, match="'strict' is neither a git revision nor an experiment"):
         main(["compare", "strict"])
+
+
+def test_a_number_that_is_none_is_never_the_best_and_is_text_for_programs():
+    def cell(value: float) -> TableCell:
+        return TableCell("t", frozenset(), "v", "acc", value, None, "s", ())
+
+    nan, inf = float("nan"), float("inf")
+    row = CellRow("t", "v", "acc", [cell(nan), cell(0.25), cell(inf), cell(0.5)])
+    assert row.best == {3}
+    assert CellRow("t", "v", "acc", [cell(nan), cell(float("nan"))]).is_same
+    numbers = as_json(module.Compared([], {}, [row]))["cells"][0]["numbers"]
+    assert [one["value"] for one in numbers] == ["nan", 0.25, "inf", 0.5]

@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
@@ -57,7 +58,11 @@ class CellRow:
     @property
     def best(self) -> set[int]:
         """The columns with the best number; none where all are equal or there is only one."""
-        known = {i: c.value for i, c in enumerate(self.cells) if c and c.value is not None}
+        known = {
+            i: c.value
+            for i, c in enumerate(self.cells)
+            if c and c.value is not None and isfinite(c.value)
+        }
         if len(known) < 2 or len(set(known.values())) == 1:
             return set()
         is_low = any(word in self.metric.lower() for word in LOWER_IS_BETTER)
@@ -209,6 +214,11 @@ def _pairs(names: Sequence[str]) -> list[str]:
     return [part for name in names for part in (name, f"{name} error")]
 
 
+def _plain(value: float | None) -> float | str | None:
+    """A number as JSON has it: NaN and infinity, which it has not, as text."""
+    return str(value) if value is not None and not isfinite(value) else value
+
+
 def as_json(found: Compared) -> dict[str, Any]:
     """The comparison for programs; the cells' order is that of `columns`."""
     return {
@@ -226,7 +236,9 @@ def as_json(found: Compared) -> dict[str, Any]:
                 "variant": row.variant,
                 "metric": row.metric,
                 "numbers": [
-                    {"value": c.value, "stderr": c.stderr, "interval": c.interval} if c else None
+                    {"value": _plain(c.value), "stderr": _plain(c.stderr), "interval": c.interval}
+                    if c
+                    else None
                     for c in row.cells
                 ],
                 "best": sorted(row.best),

@@ -10,7 +10,7 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ import yaml
 from hornbook.artifacts import write_text
 from hornbook.composed import composed_anew
 from hornbook.errors import ArtifactError, ConfigError, StageError
-from hornbook.lineage.holding import using_cache, using_tree
+from hornbook.lineage.cache import cache_folder
+from hornbook.lineage.holding import require_writable, using_cache, using_tree
 from hornbook.lineage.manifest import (
     Graph,
     LockEntry,
@@ -34,8 +35,10 @@ from hornbook.lineage.reading import refused
 from hornbook.lineage.repro import is_chatter
 from hornbook.lineage.run import named
 from hornbook.lineage.workspace import Hasher, Reason, require_fresh, stale_stages
+from hornbook.progress import Progress, Reporter
 
 FILE = "adopted.yaml"
+SECONDS = 2.0  # between two lines of progress
 HEAD = """\
 # Artifacts that were kept when their stage had changed, and why. Written by `hornbook adopt`; an
 # entry counts as long as dvc.lock records what it recorded then.
@@ -76,7 +79,7 @@ def _record(entry: LockEntry) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def adopt(root: Path, names: Iterable[str], reason: str) -> dict[str, list[Reason]]:
+def adopt(root: Path, names: Sequence[str], reason: str) -> dict[str, list[Reason]]:
     """Record the artifacts on disk as what the stages write now; what had differed, by stage.
 
     Raises:
@@ -85,7 +88,12 @@ def adopt(root: Path, names: Iterable[str], reason: str) -> dict[str, list[Reaso
     """
     graph = load_graph(root)
     done: dict[str, list[Reason]] = {}
+    told = Progress(
+        Reporter("adopt"), total=len(names), unit="stages", what="recorded", seconds=SECONDS
+    )
+    require_writable(cache_folder(root))
     for name in names:
+        told.advance()
         stage, hasher = graph.stages[name], Hasher(root)
         reasons = stale_stages(graph, load_lock(root), hasher, [name]).get(name)
         require_fresh(graph, load_lock(root), hasher, stage)

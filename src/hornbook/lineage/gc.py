@@ -11,6 +11,7 @@ from typing import Any
 
 from hornbook.lineage.leftovers import Leftover, leftovers, remove, require_checkout
 from hornbook.lineage.unused import Cache, free, unused
+from hornbook.progress import Reporter
 from hornbook.report.statistics import size
 
 NOTHING_REFERS = "no work tree, branch, tag, experiment or report refers to it"
@@ -30,12 +31,14 @@ class Row:
 def rows(cache: Cache, found: Iterable[Leftover]) -> list[Row]:
     """What there is by kind and reason, what can go first, the largest first."""
     table: list[Row] = []
-    counts = Counter(one.made_by for one in cache.unused)
-    for made_by, number in counts.items():
-        num_bytes = sum(one.bytes for one in cache.unused if one.made_by == made_by)
-        is_free = cache.kept_because is None
-        reason = NOTHING_REFERS if is_free else "stays for now, see below"
-        table.append(Row(is_free, f"cache: {made_by}", number, num_bytes, reason))
+    is_free = cache.kept_because is None
+    reason = NOTHING_REFERS if is_free else "nothing known refers to it; stays, see below"
+    # what stays is one line, what goes one for each family that made it
+    kinds = [one.made_by if is_free else "not referred to" for one in cache.unused]
+    counts, sizes = Counter(kinds), Counter[str]()
+    for kind, one in zip(kinds, cache.unused, strict=True):
+        sizes[kind] += one.bytes
+    table += [Row(is_free, f"cache: {k}", n, sizes[k], reason) for k, n in counts.items()]
     table += [Row(one.is_free, one.kind, 1, one.bytes, one.reason) for one in found]
     return sorted(table, key=lambda row: (not row.is_free, -row.bytes, row.kind, row.reason))
 
@@ -99,6 +102,8 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(list(arguments))
     root = Path.cwd()
     require_checkout(root)
+    say = Reporter("gc", is_on_stderr=True).say
+    say("looks what work trees, branches, tags and experiments refer to")
     found = leftovers(root, has_scores=options.scores, has_begun=options.begun)
     cache = unused(root, options.checkout)
     table = rows(cache, found)
@@ -107,6 +112,7 @@ def main(arguments: Sequence[str]) -> int:
     else:
         print("\n".join(lines(table, cache)))  # noqa: T201
     if options.yes:
+        say("frees it, after looking once more under DVC's lock")
         _free(root, options.checkout, cache, found)
     verb = "freed" if options.yes else "can be freed"
     how = "" if options.yes or not _freed(table) else ": hornbook gc --yes"

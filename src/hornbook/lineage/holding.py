@@ -59,10 +59,11 @@ def cache_alone(root: Path) -> Generator[None]:
     Raises:
         StageError: Somebody does.
     """
-    with _alone(cache_folder(root) / CACHE) as holders:
-        if holders is not None:
+    require_writable(cache_folder(root))
+    with _alone(cache_folder(root) / CACHE) as who:
+        if who is not None:
             raise StageError(
-                f"DVC's cache was left as it is: in use: {holders}; when that has ended, run the "
+                f"DVC's cache was left as it is: in use: {who}; when that has ended, run the "
                 f"same command again"
             )
         yield
