@@ -25,9 +25,10 @@ from hornbook.artifacts import write_json
 from hornbook.config import Expectation
 from hornbook.errors import ArtifactError, ConfigError
 from hornbook.gate import Gate, is_loaded
-from hornbook.lineage.manifest import Graph, LockEntry, Stage, load_graph, load_lock, lookup
+from hornbook.lineage.manifest import Graph, Stage, load_graph, load_lock, lookup
+from hornbook.lineage.unchanged import Begun
 from hornbook.lineage.volume import place, work
-from hornbook.lineage.workspace import Hasher, compare, identity, marks, require_fresh
+from hornbook.lineage.workspace import Hasher, identity, require_fresh
 from hornbook.measure.usage import Usage
 from hornbook.progress import Progress, Reporter
 from hornbook.runtime import Runtime, load_runtime
@@ -39,7 +40,6 @@ T = TypeVar("T")
 # in a clean copy of a checkout: its inputs are those of a record, whatever their producers are now
 CLEAN_COPY = Path(".hornbook", "clean-copy")
 SAMPLE = Path(".hornbook", "sample.json")  # in a clean copy of which only some shards are wanted
-SHOWN = 6  # files in a message
 HELD = "held"  # locked in a pending folder while a stage works there
 
 
@@ -268,7 +268,7 @@ def run_stage(root: Path, name: str) -> None:
     if not (root / CLEAN_COPY).exists():
         require_fresh(graph, load_lock(root), hasher, stage)
     pending = root / ".hornbook" / "pending" / f"{name}-{identity(stage, graph, hasher)}"
-    begun = _inputs_now(stage, graph, hasher)
+    begun = Begun.now(graph, stage, hasher)
     hasher.save()
     reporter = Reporter(name)
     run = Run(graph, stage, pending=pending, runtime=runtime, reporter=reporter)
@@ -288,13 +288,12 @@ def _held(pending: Path) -> Generator[None]:
         yield
 
 
-def _make(root: Path, run: Run, stage: Stage, begun: LockEntry, several: ModuleType | None) -> None:
+def _make(root: Path, run: Run, stage: Stage, begun: Begun, several: ModuleType | None) -> None:
     """Run the stage's function and put what it made in place."""
     shutil.rmtree(run.out, ignore_errors=True)
     run.out.mkdir(parents=True)
     if several:
         several.tell("pending", str(run.pending.relative_to(root)))
-    before = marks(root, stage.deps)
     started, cpu = time.monotonic(), _cpu_seconds()
     usage = Usage()
     try:
@@ -302,73 +301,10 @@ def _make(root: Path, run: Run, stage: Stage, begun: LockEntry, several: ModuleT
         run.close()
     finally:
         run.measure(usage=usage.stop())
-    _require_unchanged(root, stage, begun)
-    _require_in_place(root, run, sorted(_replaced(before, marks(root, stage.deps))))
+    begun.require_unchanged(run.pending)
     _record(root, run, seconds=time.monotonic() - started, cpu_seconds=_cpu_seconds() - cpu)
     _move(run.out, root / stage.out)
     shutil.rmtree(run.pending, ignore_errors=True)
-
-
-def _inputs_now(stage: Stage, graph: Graph, hasher: Hasher) -> LockEntry:
-    """What DVC would record of command, values and inputs at this moment."""
-    deps = {path: hasher.hash(path) for path in stage.deps}
-    outs = {stage.out: hasher.hash(stage.out)}
-    return LockEntry(stage.cmd, deps, graph.param_values(stage), outs)
-
-
-def _require_unchanged(root: Path, stage: Stage, begun: LockEntry) -> None:
-    """Refuse to finish where something was changed since the start.
-
-    DVC records values and hashes as they are when the stage has ended, which then would not be
-    those that it was made with.
-
-    Raises:
-        ArtifactError: A value, a source file or an input is another one now.
-    """
-    graph, hasher = load_graph(root), Hasher(root)
-    now = graph.stages.get(stage.name)
-    if now is None:
-        raise ArtifactError(f"{stage.name} was taken out of dvc.yaml while it ran")
-    reasons = [one for one in compare(now, begun, graph, hasher) if one.kind != "output"]
-    if reasons:
-        raise ArtifactError(
-            f"{stage.name}: while it ran, something that it depends on was changed, and the record "
-            f"would say that it was made with what is there now:\n"
-            + "\n".join(f"  {reason}" for reason in reasons)
-            + "\nput it back and run the same command, which goes on where this one was; or run it "
-            "as things are now, which makes it again"
-        )
-
-
-def _replaced(
-    before: Mapping[str, tuple[int, int, int]], now: Mapping[str, tuple[int, int, int]]
-) -> set[str]:
-    return {name for name in {*before, *now} if before.get(name) != now.get(name)}
-
-
-def _require_in_place(root: Path, run: Run, replaced: Sequence[str]) -> None:
-    """Refuse to finish where a file is what it was, but was another one in between.
-
-    What was begun is put aside, as it may be of the other one.
-
-    Raises:
-        ArtifactError: A file that the stage depends on was replaced.
-    """
-    if not replaced:
-        return
-    aside = run.pending.with_name(f"{run.pending.name}.replaced")
-    shutil.rmtree(aside, ignore_errors=True)
-    run.pending.rename(aside)
-    more = f" and {len(replaced) - SHOWN} more" if len(replaced) > SHOWN else ""
-    here = run.pending.relative_to(root)
-    raise ArtifactError(
-        f"{run.name}: while it ran, files that it depends on were replaced and are what they were "
-        f"again (a git switch there and back, or saved without a change): "
-        f"{', '.join(replaced[:SHOWN])}{more}. What was read in between may have been another "
-        f"content, so nothing was recorded; the same command makes it again, from its beginning. "
-        f"If the content was the same all the time, it goes on where this one was after: "
-        f"mv {here}.replaced {here}"
-    )
 
 
 def _function(stage: Stage) -> Callable[[Run], None]:

@@ -11,6 +11,7 @@ from hornbook.errors import ArtifactError, ConfigError
 from hornbook.experiment.commands import main
 from hornbook.experiment.promote import conf_file
 from tests.experiment.conftest import compose_levels
+from tests.toy import Toy
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -65,6 +66,19 @@ def test_what_would_lose_something_is_refused(lab):
     with pytest.raises(ConfigError, match="raw was made by dvc itself"):
         main(["promote", "raw"])
     assert lab.run("git", "rev-parse", "HEAD") == head
+
+
+def test_a_shallow_clone_without_a_branch_has_experiments_too(lab, tmp_path, monkeypatch):
+    shallow = Toy(tmp_path / "shallow")
+    lab.run("git", "clone", "-q", "--depth", "1", f"file://{lab.root}", str(shallow.root))
+    shallow.run("git", "checkout", "-q", "--detach")
+    shallow.dvc("cache", "dir", "--local", str(lab.root / ".dvc" / "cache"))
+    shallow.dvc("checkout", "-q")
+    monkeypatch.chdir(shallow.root)
+    main(["run", "deep", "right.level=2", "--target", "base"])
+    assert main(["promote", "deep"]) == 0
+    assert shallow.run("git", "log", "-1", "--format=%s") == "experiment deep: right.level=2\n"
+    assert shallow.run("git", "status", "--porcelain") == ""
 
 
 def test_overrides_that_conf_alone_does_not_repeat_are_refused(lab, monkeypatch):

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
+from hornbook.artifacts import write_text
 from hornbook.errors import ConfigError, StageError
 from hornbook.lineage.holding import held
 from hornbook.lineage.leftovers import WORKSPACES, held_file, remove_workspace
@@ -72,6 +73,11 @@ def head(root: Path) -> str:
 def clone(root: Path, folder: Path, revision: str) -> None:
     """A clone with the files of a revision, which shares the objects."""
     git(root, "clone", "--quiet", "--shared", "--no-checkout", ".", str(folder))
+    shared = folder / ".git" / "objects" / "info" / "alternates"
+    if not shared.exists():  # of a shallow clone git copies what its branches need, and no more
+        write_text(
+            shared, git(root, "rev-parse", "--path-format=absolute", "--git-path", "objects")
+        )
     git(folder, "checkout", "--quiet", "--detach", revision)
 
 

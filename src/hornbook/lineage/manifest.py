@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from hornbook.errors import ConfigError
-from hornbook.lineage.reading import refused
+from hornbook.lineage.reading import refused, require_plain
 
 _RECORDED = (
     "git checkout dvc.lock takes the committed one (in a merge: git checkout --ours dvc.lock), and "
@@ -295,25 +295,6 @@ def load_mapping(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ConfigError(f"{path} holds {type(value).__name__}, expected a mapping")
     return value
-
-
-def require_plain(where: str, value: Any, above: tuple[int, ...] = ()) -> None:  # noqa: ANN401
-    """Refuse what neither a record nor JSON can hold.
-
-    Raises:
-        ConfigError: A value contains itself, or is a date or a set; its place is named.
-    """
-    if id(value) in above:
-        raise ConfigError(f"{where} contains itself: a YAML anchor (&) is used inside of itself")
-    if isinstance(value, dict | list):
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, inner in items:
-            require_plain(f"{where}: {key}", inner, (*above, id(value)))
-    elif value is not None and not isinstance(value, str | int | float):
-        raise ConfigError(
-            f"{where} is {value!r}, a {type(value).__name__}: only texts, numbers, lists and "
-            f'mappings can be recorded; a date or a time stands in quotes: "{value}"'
-        )
 
 
 def _way_up(folder: Path) -> str:

@@ -45,3 +45,22 @@ def refused(what: str, remedy: str) -> Generator[None]:
         raise ConfigError(f"{what} contains itself; {remedy}") from error
     except (AttributeError, IndexError, TypeError, ValueError) as error:
         raise ConfigError(f"{what} is not of its form: {error}; {remedy}") from error
+
+
+def require_plain(where: str, value: Any, above: tuple[int, ...] = ()) -> None:  # noqa: ANN401
+    """Refuse what neither a record nor JSON can hold.
+
+    Raises:
+        ConfigError: A value contains itself, or is a date or a set; its place is named.
+    """
+    if id(value) in above:
+        raise ConfigError(f"{where} contains itself: a YAML anchor (&) is used inside of itself")
+    if isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, inner in items:
+            require_plain(f"{where}: {key}", inner, (*above, id(value)))
+    elif value is not None and not isinstance(value, str | int | float):
+        raise ConfigError(
+            f"{where} is {value!r}, a {type(value).__name__}: only texts, numbers, lists and "
+            f'mappings can be recorded; a date or a time stands in quotes: "{value}"'
+        )

@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -103,22 +102,6 @@ class Hasher:
         self.memory[key] = [*mark, value]
         self.is_changed = True
         return value
-
-
-def marks(root: Path, paths: Iterable[str]) -> dict[str, tuple[int, int, int]]:
-    """Size, time and inode of every file of some paths: another one where a file was replaced."""
-    found: dict[str, tuple[int, int, int]] = {}
-    for path in paths:
-        full = root / path
-        own = [(str(full.parent), list[str](), [full.name])]
-        for base, names, files in os.walk(full) if full.is_dir() else own:
-            names[:] = [name for name in names if name != "__pycache__"]
-            for name in files:
-                with suppress(OSError):
-                    stat = Path(base, name).stat()
-                    place = os.path.relpath(Path(base, name), root)
-                    found[place] = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
-    return {name: mark for name, mark in found.items() if not name.endswith(".pyc")}
 
 
 def folder_hash(files: Mapping[str, str]) -> str:
