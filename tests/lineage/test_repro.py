@@ -157,6 +157,16 @@ def test_a_process_that_was_killed_leaves_no_lock(toy):
     assert Repro(toy.root, "base", lambda _: None).run() == "executed"
 
 
+@pytest.mark.parametrize("left", ['{"artifacts/ba', ""])
+def test_a_lock_file_that_was_half_written_is_removed_and_that_is_said(toy, left):
+    file = toy.root / ".dvc" / "tmp" / "rwlock"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(left)
+    said: list[str] = []
+    assert Repro(toy.root, "base", said.append).run() == "unchanged"
+    assert any("half-written by a killed process" in line for line in said)
+
+
 def test_a_lock_whose_number_another_process_has_now_is_named(toy):
     toy.edit("params.yaml", "left:\n  level: 1", f"left:\n  level: {next(LEVELS)}")
     with subprocess.Popen(["sleep", "60"]) as other:

@@ -14,6 +14,7 @@ from hornbook.lineage.cache import unkept
 from hornbook.lineage.clean_copy import COPIES
 from hornbook.lineage.holding import held, holders, is_held
 from hornbook.lineage.manifest import load_graph
+from hornbook.lineage.processes import RWLOCK
 from hornbook.lineage.workspace import Hasher, identity
 from hornbook.stage import HELD
 
@@ -21,7 +22,6 @@ PENDING = Path(".hornbook", "pending")
 STORE = Path(".hornbook", "store")
 WORKSPACES = Path(".dvc", "tmp", "exps", "standalone")
 WORKSPACE = "experiment workspace"
-RWLOCK = Path(".dvc", "tmp", "rwlock")
 # an experiment that is being set up works elsewhere until its files are there
 SETUP_SECONDS = 600
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
+RWLOCK = Path(".dvc", "tmp", "rwlock")  # DVC's list of who works on what
 ENDS_WITH = "HORNBOOK_ENDS_WITH"  # the process without which a run is of no use to anybody
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 

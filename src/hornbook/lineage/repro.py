@@ -19,18 +19,18 @@ from hornbook.errors import StageError
 from hornbook.lineage.cache import cache_folder, unkept
 from hornbook.lineage.holding import using_cache, using_tree
 from hornbook.lineage.manifest import load_graph
-from hornbook.lineage.processes import dvc_environment
+from hornbook.lineage.processes import RWLOCK, dvc_environment
 from hornbook.report.statistics import size
 
 Outcome = Literal["executed", "unchanged", "run cache"]
 BLOCKED = re.compile(r"is busy, it is being blocked by|Unable to acquire lock")
 FULL = re.compile(r"No space left on device|(database or )?disk is full|disk I/O error")
+HALF_WRITTEN = "Unable to read RWLock-file"
 BACK = "its last good artifact is back in place"
 LOOK_SECONDS = 1.0  # between two tries to take what another process works on
 TAIL = 40  # lines of a stage that are kept for the message of its failure
 SHOWN = 12  # of them, those that are shown
 _BLOCKER = re.compile(r"\(PID (\d+)\): (.+)")
-_RWLOCK = Path(".dvc", "tmp", "rwlock")
 _OWN = "hornbook: "  # how a stage begins its own last words
 _TRAILER = "ERROR: failed to reproduce"  # how DVC begins its
 _STATUS = re.compile(r"exited with -(\d+)\s*$")
@@ -50,9 +50,7 @@ _CHATTER = (
 def worked_on(root: Path) -> set[str]:
     """The outputs that living DVC processes write now, relative to the root."""
     try:
-        written: dict[str, dict[str, Any]] = json.loads((root / _RWLOCK).read_text("utf-8"))[
-            "write"
-        ]
+        written: dict[str, dict[str, Any]] = json.loads((root / RWLOCK).read_text("utf-8"))["write"]
         busy = {path for path, info in written.items() if psutil.pid_exists(int(info["pid"]))}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return set()  # nobody has worked here yet, or DVC writes the file just now
@@ -118,6 +116,8 @@ class Repro:
             blocked = "\n".join(tail)
             if FULL.search(blocked) and f"done -> {self._out}" in blocked:
                 raise NotKeptError(unrecorded(self.stage, self._out))
+            if HALF_WRITTEN in blocked and self._drop_half_written():
+                continue
             if not BLOCKED.search(blocked):
                 raise StageError(failure(self.root, self.stage, tail))
             _require_alive(self.root, self.stage, blocked)
@@ -126,6 +126,22 @@ class Repro:
                 is_told = True
             time.sleep(LOOK_SECONDS)
         raise StageError(f"{self.stage} was stopped")
+
+    def _drop_half_written(self) -> bool:
+        """Remove DVC's list of who works on what, where a process was killed as it wrote it.
+
+        A living one is done with that in milliseconds, so what stays half is nobody's.
+        """
+        file = self.root / RWLOCK
+        time.sleep(LOOK_SECONDS)
+        try:
+            json.loads(file.read_text("utf-8"))
+        except FileNotFoundError:
+            return True
+        except ValueError:
+            file.unlink(missing_ok=True)
+            self._say(f"{RWLOCK} was left half-written by a killed process: removed")
+        return True
 
     def _once(self, held: Sequence[int]) -> tuple[int, Outcome, list[str]]:
         outcome: Outcome = "executed"
@@ -253,9 +269,9 @@ def _require_alive(root: Path, stage: str, text: str) -> None:
         return  # it has ended, or this system does not say: DVC looks again
     if "dvc" not in command and "python" not in command:
         raise StageError(
-            f"{stage} cannot start: {_RWLOCK} says that process {found[1]} works on its artifacts, "
+            f"{stage} cannot start: {RWLOCK} says that process {found[1]} works on its artifacts, "
             f"but that number belongs to `{command.strip()[:80]}` now: the lock is of a process "
-            f"that was killed. If no DVC command runs in {root.name}: rm {_RWLOCK}"
+            f"that was killed. If no DVC command runs in {root.name}: rm {RWLOCK}"
         )
 
 
