@@ -64,14 +64,27 @@ def test_a_file_that_the_cache_lost_is_named(changed):
 
 
 def test_an_artifact_of_another_form_does_not_stop_the_rest(changed):
+    made = changed.root / "artifacts" / "base" / "value.txt"
+    made.unlink()
+    made.write_bytes(b"\xff\xfe no text")
+    changed.dvc("commit", "--force", "-q", "base")
+    states = [read_state(changed.root, name) for name in ("HEAD", "workspace")]
+    found = contents(changed.root, *states, find(changed.root, "HEAD", "workspace").stages)
+    assert "0x" in found[0].said[0]  # its bytes are told
+    assert found[1].said == ('value.txt, line 2: "base 1" -> "base 2"',)
+
+
+def test_bytes_that_are_not_of_their_hash_are_not_compared(changed):
     states = [read_state(changed.root, name) for name in ("HEAD", "workspace")]
     whole = find_pair(changed.root, "base", *states)
     path = whole.before.paths["value.txt"]
     path.chmod(0o644)
-    path.write_bytes(b"\xff\xfe no text")
+    path.write_bytes(b"damaged")
     found = contents(changed.root, *states, find(changed.root, "HEAD", "workspace").stages)
-    assert "0x" in found[0].said[0]  # its bytes are told
-    assert found[1].said == ('value.txt, line 2: "base 1" -> "base 2"',)
+    assert not found[0].said
+    assert "damaged" in found[0].missing
+    assert "dvc fetch" in found[0].missing
+    assert found[1].said
 
 
 def write_json(root, name, before, after):
