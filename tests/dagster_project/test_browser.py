@@ -68,6 +68,7 @@ def test_a_changed_value_shows_on_its_asset(ui, browser, picture):
     browser.get(f"http://127.0.0.1:{ui.port}/assets/branch/one")
     see(ui, browser, "Unsynced")
     picture("unsynced")
+    ui.toy.run("git", "checkout", "-q", "params.yaml")
 
 
 def test_a_failed_run_shows_the_words_of_the_stage(ui, browser, picture):
@@ -111,7 +112,8 @@ def launch(ui, browser, config):
     browser.get("about:blank")
     address = f"http://127.0.0.1:{ui.port}/locations/hornbook/jobs/experiment/playground"
     browser.get(address)
-    see(ui, browser, "Launch Run", "strict-web", seconds=90)
+    # what was typed last stands there again, else the example
+    see(ui, browser, "Launch Run", "run_experiment", seconds=90)
     browser.find_element("css selector", ".CodeMirror").click()
     everything = ActionChains(browser).key_down(Keys.CONTROL).send_keys("a").key_up(Keys.CONTROL)
     everything.send_keys(Keys.DELETE, config).perform()

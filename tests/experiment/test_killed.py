@@ -52,7 +52,7 @@ def begin(lab, *words: str) -> "subprocess.Popen[str]":
     )  # fmt: skip
 
 
-def until(condition, seconds: float = 60) -> None:
+def until(condition, seconds: float = 180) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"

@@ -163,9 +163,10 @@ def steps_of(**seconds: float) -> list[Step]:
 def test_the_clock_runs_along_the_graph(ran):
     graph = load_graph(ran.root)
     steps = steps_of(base=10, branch_one=5, branch_two=7, end=1)
-    assert wall_seconds(graph, steps, 1) == 23
-    assert wall_seconds(graph, steps, 2, cores=2) == 18
-    assert wall_seconds(graph, steps_of(branch_two=7), 2, cores=2) == 7
+    assert wall_seconds(graph, steps, 1, around=0) == 23
+    assert wall_seconds(graph, steps, 1, around=2) == 31
+    assert wall_seconds(graph, steps, 2, cores=2, around=0) == 18
+    assert wall_seconds(graph, steps_of(branch_two=7), 2, cores=2, around=0) == 7
 
 
 def test_steps_that_need_the_same_cores_take_turns(ran):
@@ -176,11 +177,15 @@ def test_steps_that_need_the_same_cores_take_turns(ran):
         for step in alone
     ]
     waiting = [replace(step, takes=replace(step.takes, cpu_seconds=0.0)) for step in alone]
-    assert wall_seconds(graph, alone, 2, cores=2) == 7
-    assert wall_seconds(graph, greedy, 2, cores=2) == pytest.approx(12)
-    assert wall_seconds(graph, greedy, 2, cores=3) == pytest.approx(5 / 0.75 + 2)
-    assert wall_seconds(graph, alone, 2, cores=1) == pytest.approx(12)
-    assert wall_seconds(graph, waiting, 2, cores=1) == 7
+    assert wall_seconds(graph, alone, 2, cores=2, around=0) == 7
+    assert wall_seconds(graph, greedy, 2, cores=2, around=0) == pytest.approx(12)
+    assert wall_seconds(graph, greedy, 2, cores=3, around=0) == pytest.approx(5 / 0.75 + 2)
+    assert wall_seconds(graph, alone, 2, cores=1, around=0) == pytest.approx(12)
+    assert wall_seconds(graph, waiting, 2, cores=1, around=0) == 7
+    on_gpu = [
+        replace(step, takes=replace(step.takes, cpu_seconds=0.0, gpu_hours=1.0)) for step in alone
+    ]
+    assert wall_seconds(graph, on_gpu, 2, cores=2, around=0) == 12
 
 
 def written(toy) -> dict[str, int]:

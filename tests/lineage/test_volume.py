@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from hornbook.compose import compose
+from hornbook.errors import InputError
 from hornbook.lineage.manifest import Graph, load_graph, load_lock
 from hornbook.lineage.past import NEWEST, Past, Takes
 from hornbook.lineage.shortfall import shortfalls
@@ -113,6 +114,8 @@ def test_at_paper_scale_a_training_goes_by_what_was_published(tmp_path):
     faster = takes(tmp_path, "train@phi-1_5", "scale=paper", device="H100-80G")
     assert faster.gpu_hours is not None
     assert faster.gpu_hours < found.gpu_hours / 2
+    with pytest.raises(InputError, match=r"'A99' is not known; there are V100-16G"):
+        takes(tmp_path, "train@phi-1_5", "scale=paper", device="A99")
     elsewhere = takes(tmp_path, "toxigen@phi-1_5", "scale=paper")
     assert (elsewhere.seconds, elsewhere.basis) == (None, "never run on cuda")
 
@@ -137,10 +140,20 @@ def test_a_mixture_that_nothing_can_fill_is_named_before_the_run(tmp_path):
     for corpus in ("books", "code", "web"):
         summary(tmp_path, f"tokens/{corpus}", splits={"train": {"tokens": 400_000}})
     graph = graph_of(tmp_path, "scale=paper")
-    (line,) = shortfalls(graph, LOCK, ["tokens@web", "mixture@phi-1_5-web-only"])
-    assert line.startswith("mixture@phi-1_5-web-only would be refused: in mixture.variants.")
-    assert "web.tokens is 88,000,000,000, of which data.web gives about 400,000" in line
-    assert shortfalls(graph_of(tmp_path), LOCK, graph.stages) == []
+    head, *told = shortfalls(graph, LOCK, ["tokens@web", "mixture@phi-1_5-web-only"])
+    assert head.startswith("mixture@phi-1_5-web-only would be refused")
+    assert "  web: 88,000,000,000 tokens, of 400,000 there: 87,999,600,000 are missing" in told
+    # also what lasts too short a time; answers of another teacher may be of any length
+    longer = graph_of(tmp_path, "mixture.variants.phi-1_5.budget_tokens=500000000")
+    _, books, code = shortfalls(longer, LOCK, ["mixture@phi-1_5"])
+    assert (
+        books == "  books: 500,000,000 tokens x 4/5 = 400,000,000, of 400,000 there: 1000.00 epochs"
+    )
+    assert code.startswith("  code: ")
+    other = graph_of(tmp_path, "scale=paper", "teacher=openai")
+    assert not any("books" in line for line in shortfalls(other, LOCK, ["mixture@phi-1_5"]))
+    enough = graph_of(tmp_path, "mixture.variants.phi-1_5.budget_tokens=2000000")
+    assert shortfalls(enough, LOCK, ["mixture@phi-1_5"]) == []
     growth = Volumes(graph, LOCK).growth("book_answers")
     assert growth == pytest.approx(25_000_000 / 9000)
 

@@ -90,6 +90,7 @@ def _remove(options: argparse.Namespace) -> int:
         known_experiment(Path.cwd(), name)
     for name in options.names:
         forget(Path.cwd(), name)
+        _tell(f"{name} is removed; what it made stays in the cache until hornbook gc --yes")
     return 0
 
 

@@ -62,6 +62,11 @@ def head(root: Path) -> str:
         ConfigError: There is none yet.
     """
     found = git_says(root, "rev-parse", "--quiet", "--verify", "HEAD^{commit}")
+    if not found and not git_says(root, "rev-parse", "--git-dir"):
+        raise ConfigError(
+            "this is no git repository, in whose commits experiments begin and end: "
+            "git init && git add -A && git commit -m 'the first state'"
+        )
     if not found:
         raise ConfigError(
             "the repository has no commit yet, at which an experiment could begin: "

@@ -132,6 +132,8 @@ def _require_promotable(root: Path, one: Record, branch: str | None) -> list[str
         )
     if branch is None:
         _require_clean(root)
+    elif not git_says(root, "check-ref-format", "--branch", branch):
+        raise ConfigError(f"--branch {branch!r} is no name that a branch can have")
     elif git(root, "branch", "--list", branch).strip():
         raise ConfigError(f"branch {branch!r} is there already; choose another name")
     return one.overrides

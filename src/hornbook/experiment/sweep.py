@@ -89,6 +89,9 @@ def _missing(
             tell(f"{one.name}: is there ({known[one.name][:10]}), not run again")
             there.append(one.name)
         else:
+            if one.name in known:
+                old = Record(root, one.name, known[one.name])
+                tell(f"{one.name}: takes the place of {old.revision[:10]}, {shown(old.changed())}")
             todo.append(one)
     return todo, there
 

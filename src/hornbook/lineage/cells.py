@@ -168,6 +168,8 @@ class Touched:
 
     def __str__(self) -> str:
         """A line for a person."""
+        if not self.asked:
+            return "none, as the suite asks nothing here"
         told = ", ".join(self.tasks) or "none, as all answers are kept"
         more = len(self.asked) - len(self.tasks)
         if self.upstream and more:

@@ -24,6 +24,7 @@ from hornbook.lineage.workspace import CODE, flatten
 from hornbook.plain import json_text, tell
 
 SHOWN_VALUES = 6
+EMPTY = "there is no dvc.lock, or nothing in it; hornbook run makes the artifacts and records them"
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,8 @@ def find(root: Path, lock: Mapping[str, LockEntry], name: str) -> tuple[str, str
             f"{task} has no cell of {variant!r}; it has those of {', '.join(of_task)}"
         )
     known = ", ".join(sorted({cell.task for cell in cells})) or "none here"
+    if not lock:
+        raise ConfigError(f"nothing is recorded that could be explained: {EMPTY}")
     raise ConfigError(
         f"{name!r} is no recorded stage, no artifact and no cell; a stage is e.g. train@phi-1_5, "
         f"an artifact artifacts/web/filtered, a cell TASK@VARIANT with a task of: {known}"
@@ -189,8 +192,9 @@ def total(nodes: Mapping[str, Node]) -> str:
     cost = sum(node.cost_usd or 0 for node in nodes.values())
     size = sum(node.size_bytes for node in nodes.values())
     left = len(nodes) - len(known)
-    parts = [f"{len(nodes)} stages", f"{duration(cpu)} of CPU"]
-    parts += [f"without {left} that were not made here"] if left else []
+    parts = [f"{len(nodes)} stages"]
+    parts += [f"{duration(cpu)} of CPU"] if known else ["none of them made here"]
+    parts += [f"without {left} that were not made here"] if left and known else []
     return ", ".join([*parts, f"${cost:.2f} of teacher", f"{size / 1e6:,.1f} MB"])
 
 

@@ -16,6 +16,7 @@ from hornbook.lineage.manifest import Graph, LockEntry, Stage
 from hornbook.lineage.past import Past, Takes
 from hornbook.lineage.workspace import Hasher, Reason, compare
 
+AROUND = 3.0  # seconds that DVC and the start of Python take for a stage, or to restore one
 Action = Literal["run", "restore", "may run"]
 
 
@@ -122,11 +123,18 @@ def expected(graph: Graph, lock: Mapping[str, LockEntry], root: Path) -> dict[st
     return {name: past.takes(name) for name in graph.stages}
 
 
-def wall_seconds(graph: Graph, steps: Sequence[Step], jobs: int, cores: int | None = None) -> float:
+def wall_seconds(
+    graph: Graph,
+    steps: Sequence[Step],
+    jobs: int,
+    cores: int | None = None,
+    around: float = AROUND,
+) -> float:
     """How long the steps take with `jobs` side by side, each as soon as what it reads is there.
 
-    Steps that ask for more than the `cores` (default: those of this process) take turns there.
-    What is unknown counts as nothing.
+    Steps that ask for more than the `cores` (default: those of this process) take turns there,
+    and trainings on GPUs have them one after the other. Each step takes the seconds `around` it
+    beside its own; what is unknown counts as nothing.
     """
     cores = cores or own_cores()
     takes = {step.stage: step.takes for step in steps}
@@ -137,9 +145,11 @@ def wall_seconds(graph: Graph, steps: Sequence[Step], jobs: int, cores: int | No
         busy = {*left, *running}
         free = [name for name in left if not busy & graph.ancestors([name])]
         free.sort(key=lambda name: (-len(graph.descendants([name])), name))
-        for name in free[: jobs - len(running)]:
-            left.remove(name)
-            running[name] = takes[name].seconds or 0.0
+        for name in free:
+            is_taken = any(takes[other].gpu_hours for other in running)
+            if len(running) < jobs and not (takes[name].gpu_hours and is_taken):
+                left.remove(name)
+                running[name] = around + (takes[name].seconds or 0.0)
         if not running:
             break  # no job may run
         share = min(1.0, cores / max(sum(_cores(takes[name]) for name in running), 1e-9))

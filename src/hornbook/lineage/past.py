@@ -10,10 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hornbook.errors import HornbookError
+from hornbook.errors import HornbookError, InputError
 from hornbook.lineage.manifest import Graph, LockEntry, Stage
 from hornbook.lineage.reading import remembered
 from hornbook.lineage.volume import (
+    ASKING,
     TEACHER,
     TRAININGS,
     Volumes,
@@ -32,7 +33,7 @@ NEWEST = "its newest run here"
 # of the paper's trainings (the model card of phi-1.5), where nobody says on what they will run
 GPU = "A100-40G"
 TELLING = 0.02  # a factor nearer to one is none
-ASKED = ("prompt", "completion")  # tokens that have a price
+PRICED = ("prompt", "completion")  # tokens that have a price
 NUMBERS = ("seconds", "cpu_seconds", "fixed_seconds", "work")
 
 
@@ -57,7 +58,9 @@ class Past:
     def __init__(
         self, graph: Graph, lock: Mapping[str, LockEntry], root: Path, device: str | None = None
     ) -> None:
-        self._graph, self._root, self._device = graph, root, device or GPU
+        self._graph, self._root, self._device = graph, root, GPU if device is None else device
+        if device is not None:
+            _require_known(device)
         self._volumes = Volumes(graph, lock)
         self._measured = {name: measured(root, name) for name in graph.stages}
 
@@ -165,11 +168,11 @@ class Past:
         asks for money, or nobody knows how many tokens it will be.
         """
         params = self._graph.params
-        if "teacher" not in stage.params:
+        if stage.family not in ASKING:
             return None
         prices, model = value_at(params, "teacher.prices"), value_at(params, TEACHER)
         price = prices.get(model) if isinstance(prices, Mapping) else None
-        if not isinstance(price, Mapping) or not any(price.get(kind) for kind in ASKED):
+        if not isinstance(price, Mapping) or not any(price.get(kind) for kind in PRICED):
             return None
         if stage.family == "book_answers":
             return self._estimate.usd if self._estimate else None
@@ -179,7 +182,7 @@ class Past:
         factor = 1.0 if now == was else now / was if now and was else None
         if factor is None:
             return None
-        return sum(told.get(f"{kind}_tokens", 0) * price[kind] for kind in ASKED) * factor / 1e6
+        return sum(told.get(f"{kind}_tokens", 0) * price[kind] for kind in PRICED) * factor / 1e6
 
     @cached_property
     def _estimate(self) -> "Estimate | None":
@@ -190,6 +193,13 @@ class Past:
             return estimate(self._root, self._graph.params)
         except HornbookError:
             return None
+
+
+def _require_known(device: str) -> None:
+    from hornbook.plan.devices import KNOWN, find_device
+
+    if find_device(device) is None:
+        raise InputError(f"--device {device!r} is not known; there are {', '.join(KNOWN)}")
 
 
 def measured(root: Path, name: str) -> Mapping[str, Any]:

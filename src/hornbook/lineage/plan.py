@@ -83,7 +83,10 @@ def plan(
 
 def lines(found: Planned) -> list[str]:
     """The plan for a terminal."""
-    told = [line for step in found.steps for line in _step(step, found.cells.get(step.stage))]
+    width = max((len(step.stage) for step in found.steps), default=0)
+    told = [
+        line for step in found.steps for line in _step(step, width, found.cells.get(step.stage))
+    ]
     if not found.steps:
         told.append(f"all {found.stages} stages are up to date: nothing would run")
     else:
@@ -100,8 +103,8 @@ def _some(stages: Sequence[str]) -> str:
     return f"{', '.join(stages[:12])}{more}"
 
 
-def _step(step: Step, cells: Touched | None) -> list[str]:
-    head = f"{SIGNS[step.action]} {step.stage:<28} {step.action:<8} {takes_text(step.takes)}"
+def _step(step: Step, width: int, cells: Touched | None) -> list[str]:
+    head = f"{SIGNS[step.action]} {step.stage:<{width}}  {step.action:<8} {takes_text(step.takes)}"
     way = " <- ".join(step.chain[1:])
     causes = [str(cause) for cause in step.causes[:MOST_CAUSES]]
     further = len(step.causes) - MOST_CAUSES
@@ -140,7 +143,8 @@ def _summary(found: Planned) -> list[str]:
     parts.append(f"{found.stages - len(found.steps) - len(found.again)} unchanged")
     unknown = sum(step.takes.seconds is None for step in found.steps)
     near = f"about {duration(found.seconds)}" if found.seconds >= 1 else duration(found.seconds)
-    about = f"at most {near}" if may and found.seconds >= 1 else near
+    # what is left out makes it no bound
+    about = f"at most {near}" if may and not unknown and found.seconds >= 1 else near
     is_known = unknown < len(found.steps)
     total = [f"{about} on the clock, {found.jobs} side by side" if is_known else "time unknown"]
     total += [f"without {unknown} whose time is unknown"] if unknown and is_known else []

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -193,7 +193,9 @@ def _made(root: Path, copy: CleanCopy, recorded: dict[str, Path], asked: Asked, 
         return _Made(part.compared, part.told, None, dict(part.sample))
     if not copy.out.exists():
         copy.run(say)
-    return _whole(root, copy, recorded, tolerance)
+    made = _whole(root, copy, recorded, tolerance)
+    is_part_asked = asked.sample is not None and sampler is not None
+    return replace(made, told=f"whole, as it has no more: {made.told}") if is_part_asked else made
 
 
 def _tolerance(stage: Stage, asked: Asked) -> float:

@@ -233,9 +233,10 @@ def _bring_up_to_date(
     steps = forecast(graph, load_lock(root), hasher, root, stale)
     predicted = wall_seconds(graph, steps, jobs)
     unknown = sum(step.takes.seconds is None for step in steps)
-    most = "at most about" if any(step.action == "may run" for step in steps) else "about"
+    may = any(step.action == "may run" for step in steps)
+    most = "at most about" if may and not unknown else "about"
     about = f", {most} {duration(predicted)} by their last runs" if unknown < len(steps) else ""
-    left_out = f" without {unknown} that never ran here" if about and unknown else ""
+    left_out = f" without {unknown} whose time is unknown" if about and unknown else ""
     print(  # noqa: T201
         f"{len(stale)} of {selected} stages to bring up to date{about}{left_out} "
         f"(hornbook plan says why)"

@@ -6,6 +6,7 @@ here, by doing it.
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -123,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--tolerance",
-        type=float,
+        type=_distance,
         default=TOLERANCE,
         help="largest relative difference of two numbers, to the largest magnitude of their column "
         "or tensor (default: %(default)g; 0 asks for equal bytes)",
@@ -139,6 +140,16 @@ def _count(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of steps or items; 1 or more")
     return int(text)
+
+
+def _distance(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no distance; 0 or more, as in 1e-3")
+    return found
 
 
 def main(arguments: Sequence[str]) -> int:

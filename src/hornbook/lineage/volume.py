@@ -40,6 +40,8 @@ CONSTANT = {
 BOUNDED = {*CONSTANT, "book_diversity", "web_classifier", "code_classifier", "mixture"}
 VOCABULARY = "tokens.tokenizer.vocab_size"
 TEACHER = "teacher.model"
+ASKING = {"topic_proposals", "book_answers", "book_annotations", "web_annotations",
+          "code_annotations", "red_team"}  # fmt: skip
 
 Values = Mapping[str, Any]
 
@@ -82,7 +84,7 @@ def place(stage: Stage, values: Values) -> str:
     """
     section = DEVICES.get(stage.family)
     device = str(value_at(values, f"{section}.device") or "") if section else ""
-    teacher = str(value_at(values, TEACHER) or "") if "teacher" in stage.params else ""
+    teacher = str(value_at(values, TEACHER) or "") if stage.family in ASKING else ""
     return " ".join(part for part in (device, teacher) if part)
 
 
@@ -111,9 +113,9 @@ class Volumes:
 
     def recorded(self, name: str) -> tuple[Values, int]:
         """The values that a stage was recorded with, and the bytes of data that it read."""
-        entry = self._lock.get(name)
+        entry, stage = self._lock.get(name), self._graph.stages.get(name)
         own = entry.params if entry else {}
-        read = sum(data_read(self._graph.stages[name], entry).values())
+        read = sum(data_read(stage, entry).values()) if stage else 0
         return ChainMap(dict(own), self._all), read
 
     def growth(self, name: str) -> float:

@@ -195,6 +195,10 @@ def _write(out: Path, files: Mapping[str, bytes], revision: str) -> None:
         ConfigError: The folder holds files, and no earlier call wrote there.
     """
     listing = out / LISTED
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--out {out} is no folder to write to ({error.strerror})") from error
     if out.exists() and not listing.exists() and any(_visible(out)):
         raise ConfigError(
             f"{out} is not empty and no site of hornbook; name a new folder, or empty this one"
