@@ -126,7 +126,7 @@ def told_of(root: Path, name: str) -> dict[str, Any]:
         "overrides": ", ".join(own_values(root, name)) or "none of its own",
         "tables": dg.MetadataValue.md(told.tables),
         "difference": dg.MetadataValue.md(told.difference),
-        "keep it": f"dvc exp branch {name} {name}",
+        "keep it": f"hornbook experiment promote {name}",
         **_scores(root, Record(root, name, told.revision)),
     }
 
