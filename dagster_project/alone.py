@@ -4,10 +4,8 @@ Each has a daemon, and daemons take runs out of one queue and ask one set of sen
 would launch runs of the first in its own checkout, and report its own files over the first's.
 """
 
-import ctypes
 import fcntl
 import os
-import signal
 import sys
 import time
 from collections.abc import Generator
@@ -17,7 +15,6 @@ from pathlib import Path
 import dagster as dg
 
 BEAT_SECONDS = 35  # a daemon that lives says so every 30
-_PR_SET_PDEATHSIG = 1
 
 
 @contextmanager
@@ -60,9 +57,3 @@ def require_no_other_daemon(instance: dg.DagsterInstance) -> None:
 
 def _newest_beat(instance: dg.DagsterInstance) -> float:
     return max((one.timestamp for one in instance.get_daemon_heartbeats().values()), default=0.0)
-
-
-def end_with_parent() -> None:
-    """Ask Linux to end this process when the one that started it is gone, however it went."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

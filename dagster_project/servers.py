@@ -13,9 +13,8 @@ from pathlib import Path
 
 import psutil
 
-from dagster_project.alone import end_with_parent
 from dagster_project.manifest import ROOT
-from hornbook.lineage.processes import dvc_environment
+from hornbook.lineage.processes import dvc_environment, end_with_parent
 from hornbook.runtime import load_runtime
 from hornbook.track import addresses, index
 from hornbook.track.addresses import require_driver

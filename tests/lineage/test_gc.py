@@ -13,8 +13,9 @@ from hornbook.diff.revisions import experiments
 from hornbook.errors import ConfigError, StageError
 from hornbook.lineage.cache import cached_file, is_cached
 from hornbook.lineage.gc import main
-from hornbook.lineage.leftovers import leftovers, remove
+from hornbook.lineage.leftovers import WORKSPACES, leftovers, remove
 from hornbook.lineage.manifest import git_show, load_graph, load_lock, parse_lock
+from hornbook.lineage.processes import RWLOCK
 from hornbook.lineage.unused import free, unused
 from hornbook.lineage.workspace import Hasher, identity
 from tests.toy import Toy
@@ -112,7 +113,7 @@ def test_it_only_says_so_unless_it_may(ran, monkeypatch, capsys):
 def test_while_a_stage_runs_the_cache_stays(ran):
     run_with(ran, 2)
     run_with(ran, 1)
-    rwlock = ran.root / ".dvc/tmp/rwlock"
+    rwlock = ran.root / RWLOCK
     alive = {"pid": os.getpid(), "cmd": "repro end"}
     rwlock.write_text(json.dumps({"write": {"/x": alive}, "read": {}}))
     found = unused(ran.root)
@@ -181,8 +182,8 @@ def test_of_interrupted_stages_only_those_go_that_nothing_leads_to(ran):
 
 
 def test_workspaces_go_when_nobody_works_in_them(ran):
-    folder = made(ran.root / ".dvc/tmp/exps/standalone/tmpabc")
-    made(ran.root / ".dvc/tmp/exps/standalone/run")
+    folder = made(ran.root / WORKSPACES / "tmpabc")
+    made(ran.root / WORKSPACES / "run")
     assert by_name(ran.root)["tmpabc"][0] is False, "it may be one that is being set up"
     os.utime(folder, (0, 0))
     (folder / "inner").mkdir()

@@ -14,6 +14,7 @@ import pytest
 
 from hornbook.errors import StageError
 from hornbook.lineage.manifest import load_graph, load_lock
+from hornbook.lineage.processes import RWLOCK
 from hornbook.lineage.repro import Repro, failure, worked_on
 from hornbook.lineage.run import run_stages
 from hornbook.lineage.workspace import Hasher, stale_stages
@@ -151,7 +152,7 @@ def test_a_process_that_was_killed_leaves_no_lock(toy):
     assert run.process
     os.killpg(run.process.pid, signal.SIGKILL)  # DVC and the stage, which can clean up nothing
     thread.join(60)
-    assert "artifacts/base" in (toy.root / ".dvc" / "tmp" / "rwlock").read_text()
+    assert "artifacts/base" in (toy.root / RWLOCK).read_text()
     assert worked_on(toy.root) == set()
     (toy.root / "slow").unlink()
     assert Repro(toy.root, "base", lambda _: None).run() == "executed"
@@ -159,7 +160,7 @@ def test_a_process_that_was_killed_leaves_no_lock(toy):
 
 @pytest.mark.parametrize("left", ['{"artifacts/ba', ""])
 def test_a_lock_file_that_was_half_written_is_removed_and_that_is_said(toy, left):
-    file = toy.root / ".dvc" / "tmp" / "rwlock"
+    file = toy.root / RWLOCK
     file.parent.mkdir(exist_ok=True)
     file.write_text(left)
     said: list[str] = []
@@ -171,9 +172,9 @@ def test_a_lock_whose_number_another_process_has_now_is_named(toy):
     toy.edit("params.yaml", "left:\n  level: 1", f"left:\n  level: {next(LEVELS)}")
     with subprocess.Popen(["sleep", "60"]) as other:
         info = f'{{"pid": {other.pid}, "cmd": "dvc repro base"}}'
-        lock = toy.root / ".dvc" / "tmp" / "rwlock"
+        lock = toy.root / RWLOCK
         lock.write_text(f'{{"write": {{"{toy.root}/artifacts/base": {info}}}}}')
-        with pytest.raises(StageError, match=r"belongs to `sleep 60` now.* rm .dvc/tmp/rwlock"):
+        with pytest.raises(StageError, match=rf"belongs to `sleep 60` now.* rm {RWLOCK}"):
             Repro(toy.root, "base", lambda _: None).run()
         other.kill()
     assert Repro(toy.root, "base", lambda _: None).run() == "executed"

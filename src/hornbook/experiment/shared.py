@@ -2,30 +2,17 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hornbook.experiment.points import Point
-from hornbook.lineage.forecast import Step, forecast
+from hornbook.lineage.forecast import Step, forecast, own_cores
 from hornbook.lineage.manifest import Graph, load_graph, load_lock
 from hornbook.lineage.run import select
+from hornbook.lineage.volume import DEVICES
 from hornbook.lineage.workspace import Hasher
-
-_ON_DEVICE = {
-    "train": "train",
-    "train_seed": "train",
-    "evaluate": "evaluate",
-    "evaluate_seed": "evaluate",
-    "evaluate_compared": "evaluate",
-    "toxigen": "toxigen",
-    "toxigen_seed": "toxigen",
-    "toxigen_compared": "toxigen",
-    "red_team": "red_team",
-    "perplexity": "perplexity",
-}  # the section of the values that says where a family runs
 
 
 @dataclass(frozen=True)
@@ -120,7 +107,7 @@ def _sum(values: Iterable[float | None]) -> float | None:
 
 
 def _is_on_gpu(graph: Graph, steps: Sequence[Step]) -> bool:
-    sections = {_ON_DEVICE.get(graph.stages[step.stage].family) for step in steps}
+    sections = {DEVICES.get(graph.stages[step.stage].family) for step in steps}
     return any(_device(graph.params, name).startswith("cuda") for name in sections if name)
 
 
@@ -135,6 +122,5 @@ def side_by_side(works: Sequence[Work], asked: int | None, jobs: int) -> int:
     """
     if asked is not None:
         return min(asked, max(1, len(works)))
-    cores = len(os.sched_getaffinity(0))
     threads = max((one.threads for one in works), default=1)
-    return max(1, min(len(works), jobs, cores // max(1, threads)))
+    return max(1, min(len(works), jobs, own_cores() // max(1, threads)))

@@ -55,6 +55,12 @@ def sigterm_as_interrupt() -> Generator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+def end_with_parent() -> None:
+    """Ask Linux to send SIGTERM when the process that started this one is gone, however it went."""
+    with suppress(OSError, AttributeError):  # another system has no such call
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 def end_with_starter() -> None:
     """Be sent SIGTERM when the process that `HORNBOOK_ENDS_WITH` names is killed (Linux alone).
 
@@ -63,7 +69,6 @@ def end_with_starter() -> None:
     starter = os.environ.pop(ENDS_WITH, "")
     if not starter:
         return
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    end_with_parent()
     if os.getppid() != int(starter):
         os.kill(os.getpid(), signal.SIGTERM)

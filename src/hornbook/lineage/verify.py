@@ -15,7 +15,7 @@ from typing import Any
 
 from hornbook.errors import ConfigError, HornbookError
 from hornbook.lineage.forecast import duration, expected
-from hornbook.lineage.inputs import DATA, pull_inputs
+from hornbook.lineage.inputs import pull_inputs
 from hornbook.lineage.manifest import load_graph, load_lock
 from hornbook.lineage.processes import sigterm_as_interrupt
 from hornbook.lineage.receipts import Receipt, as_json, keep
@@ -157,8 +157,7 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(list(arguments))
     root = Path.cwd()
     asked = Asked(options.sample, options.tolerance, options.again)
-    if (root / DATA).exists():
-        pull_inputs(root)
+    pull_inputs(root)
     names = chosen(root, options.stages, is_all=options.all, asked=asked)
     stream = sys.stderr if options.json else sys.stdout
 
